@@ -1,0 +1,14 @@
+"""Grading Brazilian-Portuguese essays: the library that the stages share.
+
+What is set here must be set before TensorFlow or a Hugging Face library is imported, so it stands in the package's
+own first lines and nowhere else.
+"""
+
+import os
+
+os.environ["TF_USE_LEGACY_KERAS"] = "1"  # transformers and DVCLive must see one and the same Keras
+os.environ["HF_HUB_OFFLINE"] = "1"  # no stage downloads anything
+os.environ["TRANSFORMERS_NO_ADVISORY_WARNINGS"] = "1"
+os.environ["TRANSFORMERS_VERBOSITY"] = "error"
+os.environ["USE_TORCH"] = "0"  # a torch that happens to be installed must change nothing
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

@@ -1,0 +1,73 @@
+"""Arrow data sets whose bytes depend on their content alone.
+
+`datasets` draws a random fingerprint for whatever it writes, and keeps it in the folder. Here the fingerprint is a hash
+of the content, so that the same essays give the same bytes on every machine.
+"""
+
+from collections.abc import Iterable, Mapping
+from hashlib import blake2b, file_digest
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from redacoes.errors import UserError
+
+datasets.disable_progress_bars()
+
+
+def _digest() -> Any:
+    return blake2b(digest_size=8)
+
+
+def write(batches: Iterable[Mapping[str, Any]], features: datasets.Features, path: Path) -> datasets.Dataset:
+    """Stream batches into an Arrow file and return it memory-mapped.
+
+    Args:
+        batches: Mappings from column names to equally long sequences; none is kept in memory once written.
+        features: The columns and their types.
+        path: The file to write.
+    """
+    schema = features.arrow_schema
+    with pa.ipc.new_stream(path, schema) as writer:
+        for batch in batches:
+            writer.write_batch(pa.record_batch([pa.array(batch[f.name], f.type) for f in schema], schema=schema))
+    with path.open("rb") as file:
+        fingerprint = file_digest(file, _digest).hexdigest()
+    table = datasets.Dataset.from_file(str(path)).data
+    return datasets.Dataset(table, info=datasets.DatasetInfo(features=features), fingerprint=fingerprint)
+
+
+def select(dataset: datasets.Dataset, rows: NDArray[np.int64]) -> datasets.Dataset:
+    """Return the given rows of `dataset`, with a fingerprint that depends on both alone."""
+    digest = _digest()
+    digest.update(dataset._fingerprint.encode())
+    digest.update(rows.astype("<i8").tobytes())
+    return dataset.select(rows, new_fingerprint=digest.hexdigest())
+
+
+def save(parts: Mapping[str, datasets.Dataset], folder: Path) -> None:
+    """Write the parts as a `DatasetDict` folder."""
+    datasets.DatasetDict(parts).save_to_disk(str(folder))
+
+
+def load(folder: str | Path) -> datasets.DatasetDict:
+    """Return the memory-mapped `DatasetDict` in `folder`.
+
+    Raises:
+        UserError: It is missing or damaged.
+    """
+    try:
+        return datasets.load_from_disk(str(folder))
+    except (OSError, ValueError, pa.ArrowInvalid) as error:
+        raise UserError(f"{folder} cannot be read ({error}); remove it and run dvc repro or dvc pull") from error
+
+
+def lists(dataset: datasets.Dataset, column: str) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Return a column of integer lists as flat values, int32 ``(values,)``, and offsets, int64 ``(rows + 1,)``."""
+    array = dataset.data.column(column).combine_chunks()
+    lengths = array.value_lengths().to_numpy(zero_copy_only=False)
+    return array.flatten().to_numpy(), np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])

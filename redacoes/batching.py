@@ -1,0 +1,72 @@
+"""Which essays share a batch, and how they are padded. Numpy alone: no TensorFlow."""
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+WINDOW = 50  # batches sorted together: long enough to pad little, short enough that epochs still differ
+
+
+class Ragged:
+    """Lists of token ids, stored flat.
+
+    Attributes:
+        values: int32 ``(tokens,)``.
+        offsets: int64 ``(rows + 1,)``: row ``i`` is ``values[offsets[i]:offsets[i + 1]]``.
+        lengths: int64 ``(rows,)``.
+    """
+
+    def __init__(self, values: NDArray[np.int32], offsets: NDArray[np.int64]) -> None:
+        """Keep the two arrays and derive the lengths."""
+        self.values, self.offsets = values, offsets
+        self.lengths = np.diff(offsets)
+
+    def pad(self, rows: NDArray[np.int64], pad_id: int, multiple: int, longest: int) -> dict[str, NDArray[np.int32]]:
+        """Return ``input_ids`` and ``attention_mask``, int32 ``(len(rows), length)``.
+
+        Args:
+            rows: int64 ``(rows,)``.
+            pad_id: The tokenizer's id for padding.
+            multiple: The length is rounded up to a multiple of it, so that few shapes occur.
+            longest: But never beyond this (a model has a last position).
+        """
+        lengths = self.lengths[rows]
+        width = min(-(-int(lengths.max()) // multiple) * multiple, max(longest, int(lengths.max())))
+        mask = np.arange(width) < lengths[:, None]
+        ids = np.full(mask.shape, pad_id, dtype=np.int32)
+        ids[mask] = np.concatenate([self.values[self.offsets[row] : self.offsets[row + 1]] for row in rows])
+        return {"input_ids": ids, "attention_mask": mask.astype(np.int32)}
+
+
+def epoch_batches(
+    lengths: NDArray[np.int64],
+    batch_size: int,
+    batching: Literal["random", "length"],
+    drop_last: bool,
+    seed: int,
+    epoch: int,
+) -> list[NDArray[np.int64]]:
+    """Return the rows of each batch of one epoch, in an order that depends on the seed and the epoch alone.
+
+    ``length`` sorts windows of a shuffled order by length, makes batches of neighbours, and shuffles the batches, so that
+    little is padded while batches still differ between epochs.
+    """
+    random = np.random.default_rng([seed, epoch])
+    order = random.permutation(len(lengths))
+    if batching == "length":
+        size = WINDOW * batch_size
+        windows = [order[start : start + size] for start in range(0, len(order), size)]
+        order = np.concatenate([window[np.argsort(lengths[window], kind="stable")] for window in windows])
+    batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+    if drop_last and len(batches[-1]) < batch_size:
+        batches.pop()
+    if batching == "length":
+        batches = [batches[index] for index in random.permutation(len(batches))]
+    return batches
+
+
+def sorted_batches(lengths: NDArray[np.int64], batch_size: int) -> list[NDArray[np.int64]]:
+    """Return the rows of each batch for prediction: the longest first, so that memory is short at once or never."""
+    order = np.argsort(-lengths, kind="stable")
+    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]

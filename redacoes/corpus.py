@@ -1,0 +1,274 @@
+"""Reading a CSV of essays: what a row must hold, how its text is cleaned, and how each fault is told.
+
+Nothing here knows about splits, Arrow or tokens.
+"""
+
+import ast
+import codecs
+import csv
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+from hashlib import blake2b
+from io import TextIOWrapper
+from math import floor
+from pathlib import Path
+
+from redacoes.errors import UserError, nearest
+from redacoes.params import Data
+
+MAX_FIELD = 1_000_000  # characters in one field: beyond it, a quote was surely left open
+CONTAINERS = {b"PK\x03\x04": "a ZIP or Excel file", b"\x1f\x8b": "a gzip file", b"PAR1": "a Parquet file", b"%PDF": "a PDF"}
+
+
+@dataclass(frozen=True)
+class Essay:
+    """One row that is fit for learning.
+
+    Attributes:
+        row: The line of the CSV on which the row begins, counted from 1 (the header's line).
+        text: The cleaned essay.
+        score: 0 to ``max_score``.
+        group: What the group column holds, or an empty string without one.
+        key: 16 bytes that are the same for two copies of an essay, however they are spaced or capitalised.
+    """
+
+    row: int
+    text: str
+    score: int
+    group: str
+    key: bytes
+
+
+@dataclass
+class Tally:
+    """How many rows were read, and how many of them were dropped, by reason."""
+
+    read: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+
+
+class InvalidRow(Exception):
+    """A row that cannot be learnt from: the reason (a key of the tally), the column, and what is wrong."""
+
+    def __init__(self, reason: str, column: str | None, message: str) -> None:
+        """Keep the three parts apart: the tally needs the reason alone."""
+        super().__init__(message)
+        self.reason, self.column = reason, column
+
+
+def read(path: str | Path, data: Data, tally: Tally) -> Iterator[Essay]:
+    """Yield the essays of a CSV in its own order, one at a time, so that memory does not grow with the file.
+
+    Args:
+        path: The CSV.
+        data: Columns, scale, delimiter, encoding, and what to do with invalid and repeated rows.
+        tally: Counted up while rows are read.
+
+    Raises:
+        UserError: The file is not a CSV of essays, or a row is invalid or repeated and `data` does not say to drop it.
+    """
+    seen: dict[bytes, tuple[int, int]] = {}
+    for row, fields in _records(Path(path), data):
+        tally.read += 1
+        try:
+            essay = _essay(row, fields, data)
+            first = seen.setdefault(essay.key, (essay.row, essay.score))
+            if first[0] != row and data.duplicates != "keep":
+                reason = "duplicate" if first[1] == essay.score else "duplicate_with_another_score"
+                raise InvalidRow(
+                    reason, data.essay_column, f"the essay of line {first[0]} again; set data.duplicates to drop or keep"
+                )
+        except InvalidRow as invalid:
+            drop = data.duplicates if invalid.reason.startswith("duplicate") else data.invalid_rows
+            if drop != "drop":
+                column = f", column {invalid.column!r}" if invalid.column else ""
+                raise UserError(f"{path}, line {row}{column}: {invalid}") from invalid
+            tally.dropped[invalid.reason] += 1
+        else:
+            yield essay
+    if tally.read == 0:
+        raise UserError(f"{path} has a header and no rows; add essays to it")
+
+
+def clean(text: str) -> str:
+    r"""Return `text` as the model should see it.
+
+    A Python list of paragraphs written out as text is joined by line breaks; Unicode is composed (NFC); every kind of
+    space is one plain space; control and format characters go; blank lines go.
+    """
+    text = text.strip()
+    if re.match(r"\[\s*['\"]", text) and text.endswith("]"):
+        try:
+            paragraphs = ast.literal_eval(text)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            pass  # an essay that merely begins with a bracket
+        else:
+            text = "\n".join(map(str, paragraphs))
+    text = unicodedata.normalize("NFC", text).replace("\r\n", "\n").replace("\r", "\n")
+    text = "".join(_plain(character) for character in text)
+    lines = (re.sub(r" +", " ", line).strip() for line in text.split("\n"))
+    return "\n".join(line for line in lines if line)
+
+
+def _plain(character: str) -> str:
+    if character in "\n\u2028\u2029\x85":
+        return "\n"
+    category = unicodedata.category(character)
+    if character == "\t" or category == "Zs":
+        return " "
+    return "" if category in ("Cc", "Cf", "Cs") else character
+
+
+def parse_score(text: str, data: Data) -> int:
+    """Return the score that `text` stands for, on the scale of 0 to ``max_score``.
+
+    A decimal comma is read as a point. The arithmetic is exact: 3.5 is half way, not almost.
+
+    Raises:
+        InvalidRow: `text` is empty, not a finite number, outside the scale, or not whole where it must be.
+    """
+    column = data.score_column
+    text = text.strip()
+    if not text:
+        raise InvalidRow("score_missing", column, "the score is missing; fill it in or remove the row")
+    try:
+        number = Decimal(text.replace(",", "."))
+    except InvalidOperation:
+        raise InvalidRow("score_not_a_number", column, f"{text!r} is not a number; mend it or remove the row") from None
+    if not number.is_finite():
+        raise InvalidRow("score_not_finite", column, f"{text!r} is not a finite number; mend it or remove the row")
+    if number < 0:
+        raise InvalidRow("score_negative", column, f"{text!r} is negative; mend it or remove the row")
+    if number > Decimal(str(data.score_scale)):
+        raise InvalidRow(
+            "score_above_scale",
+            column,
+            f"{text!r} is above {data.score_scale:g}; set data.score_scale to the highest score that the file can hold",
+        )
+    scaled = Fraction(number) * data.max_score / Fraction(str(data.score_scale))
+    if scaled.denominator == 1:
+        return int(scaled)
+    if data.rounding == "error":
+        raise InvalidRow(
+            "score_not_whole",
+            column,
+            f"{text!r} is not a whole score from 0 to {data.max_score}; set data.rounding to half_up or half_even",
+        )
+    return floor(scaled + Fraction(1, 2)) if data.rounding == "half_up" else round(scaled)
+
+
+def _essay(row: int, fields: dict[str, str] | int, data: Data) -> Essay:
+    if isinstance(fields, int):
+        raise InvalidRow("ragged_row", None, f"{fields} fields, and the header has another number; mend the row")
+    text = clean(fields[data.essay_column])
+    if not text:
+        raise InvalidRow("essay_empty", data.essay_column, "the essay is empty; fill it in or remove the row")
+    score = parse_score(fields[data.score_column], data)
+    group = fields[data.group_column].strip() if data.group_column else ""
+    if data.group_column and not group:
+        raise InvalidRow("group_missing", data.group_column, "the group is missing; fill it in or remove the row")
+    key = blake2b(" ".join(text.casefold().split()).encode(), digest_size=16).digest()
+    return Essay(row, text, score, group, key)
+
+
+def _records(path: Path, data: Data) -> Iterator[tuple[int, dict[str, str] | int]]:
+    """Yield each row's first line, and its fields by column, or their number where it is not the header's."""
+    csv.field_size_limit(MAX_FIELD)
+    encoding = _check_file(path, data.encoding)
+    with path.open("rb") as binary, TextIOWrapper(binary, encoding=encoding, newline="") as text:
+        reader = csv.reader(_lines(text, path), delimiter=data.delimiter, strict=True)
+        begins = 1
+        header: list[str] | None = None
+        try:
+            for fields in reader:
+                if fields and header is None:
+                    header = [name.strip() for name in fields]
+                    _check_header(path, header, data)
+                elif fields and header is not None:
+                    matches = len(fields) == len(header)
+                    yield begins, dict(zip(header, fields, strict=True)) if matches else len(fields)
+                begins = reader.line_num + 1
+        except csv.Error as error:
+            raise UserError(
+                f"{path}, line {begins}: the quotes of this row cannot be read ({error}): "
+                "close the quote, and write a quote inside a field twice"
+            ) from error
+        except UnicodeError as error:
+            raise UserError(
+                f"{path}{_bad_line(path, encoding)}: not {data.encoding} text ({_reason(error)}); "
+                "set data.encoding, for instance to latin-1, or save the file as UTF-8"
+            ) from error
+    if header is None:
+        raise UserError(f"{path} is empty; it needs a header and rows")
+
+
+def _check_file(path: Path, encoding: str) -> str:
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; data.csv must name a CSV file in it")
+    if not path.is_file():
+        raise UserError(f"{path} does not exist; data.csv must name a CSV file{nearest(path.name, _siblings(path))}")
+    try:
+        name = codecs.lookup(encoding).name
+        "".encode(name)
+    except (LookupError, ValueError) as error:
+        raise UserError(f"data.encoding is {encoding!r}, which Python does not know as a text encoding") from error
+    with path.open("rb") as binary:
+        start = binary.read(4096)
+    for magic, kind in CONTAINERS.items():
+        if start.startswith(magic):
+            raise UserError(f"{path} is {kind}, whatever its name says; export it as CSV text")
+    return "utf-8-sig" if name == "utf-8" else name
+
+
+def _siblings(path: Path) -> list[str]:
+    return [other.name for other in path.parent.glob("*.csv")]
+
+
+def _lines(text: TextIOWrapper, path: Path) -> Iterator[str]:
+    for number, line in enumerate(text, 1):
+        if "\0" in line:
+            raise UserError(
+                f"{path}, line {number}: holds a NUL byte, so it is binary or UTF-16; "
+                "export it as CSV text, or set data.encoding to utf-16"
+            )
+        yield line
+
+
+def _check_header(path: Path, header: list[str], data: Data) -> None:
+    repeated = [name for name, count in Counter(header).items() if count > 1]
+    if repeated:
+        raise UserError(f"{path}, line 1: the column {repeated[0]!r} stands twice; rename one")
+    wanted = {"essay_column": data.essay_column, "score_column": data.score_column, "group_column": data.group_column}
+    for key, name in wanted.items():
+        if name is None or name in header:
+            continue
+        for other in ",;\t|":
+            if len(header) == 1 and other != data.delimiter and name in header[0].split(other):
+                raise UserError(
+                    f"{path}, line 1: the columns are separated by {other!r}, not by {data.delimiter!r}; "
+                    f"set data.delimiter to {other!r}"
+                )
+        raise UserError(
+            f"{path}, line 1: no column {name!r} among {', '.join(map(repr, header))}{nearest(name, header)} "
+            f"(data.{key} names it)"
+        )
+
+
+def _bad_line(path: Path, encoding: str) -> str:
+    """Return ``", line N"`` for the first line that cannot be decoded, if lines can be told apart before decoding."""
+    with path.open("rb") as binary:
+        for number, line in enumerate(binary, 1):
+            try:
+                line.decode(encoding)
+            except UnicodeError:
+                return "" if encoding.startswith(("utf-16", "utf-32")) else f", line {number}"
+    return ""
+
+
+def _reason(error: UnicodeError) -> str:
+    return error.reason if isinstance(error, UnicodeDecodeError) else str(error)

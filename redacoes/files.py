@@ -1,0 +1,46 @@
+"""Outputs that appear whole or not at all, and the two text formats that the stages write."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+WORK = Path(".work")  # git-ignored, on the same file system as the outputs, so that a rename is enough
+
+
+@contextmanager
+def staged(*targets: str) -> Iterator[list[Path]]:
+    """Yield one path to write for each target, and move them into place when the block ends without an error.
+
+    Args:
+        *targets: The files or folders to write. What stands there is replaced.
+
+    Yields:
+        Paths inside a folder of their own, with the targets' names; nothing exists there yet.
+    """
+    WORK.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=WORK) as folder:
+        drafts = []
+        for index, target in enumerate(targets):
+            room = Path(folder, str(index))
+            room.mkdir()
+            drafts.append(room / Path(target).name)
+        yield drafts
+        for draft, target in zip(drafts, map(Path, targets), strict=True):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if target.is_dir():
+                shutil.rmtree(target)
+            draft.replace(target)
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Write `values` as indented UTF-8 JSON. Raises ValueError for NaN or infinity, which JSON does not have."""
+    path.write_text(json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: str | Path) -> Any:
+    """Return what the UTF-8 JSON file at `path` holds."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))

@@ -1,0 +1,161 @@
+"""Metrics of predicted scores, and their bootstrap intervals: the same code for the model and for every baseline.
+
+Every metric is a function of row weights, so that one bootstrap sample is one row of weights, and all samples are one
+matrix product.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from redacoes.params import Bootstrap
+from redacoes.scoring import expected_score
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+CHUNK = 100  # bootstrap samples computed at once: keeps memory at CHUNK * rows
+
+UNDEFINED = {"qwk": "all true and predicted scores are one and the same score"}
+
+
+def compute(
+    scores: Integers, predicted: Integers, probabilities: Floats, bins: int, weights: Floats | None = None
+) -> dict[str, Floats]:
+    """Return every metric, once for each row of weights.
+
+    - ``loss``: mean negative log-likelihood of the true class, in nats.
+    - ``accuracy``, ``adjacent_accuracy``, ``off_by_more_than_two``: share of rows whose prediction is 0, at most 1, more
+      than 2 points off.
+    - ``qwk``: quadratic weighted kappa (Cohen, 1968): 1 - observed / expected squared disagreement.
+    - ``mae``, ``rmse``: in points of score.
+    - ``macro_f1``, ``weighted_f1``: F1 by class, over classes that are true or predicted somewhere.
+    - ``ece``: expected calibration error of the likeliest class, equal-width bins (Guo et al., 2017).
+
+    Args:
+        scores: int64 ``(rows,)``: true scores.
+        predicted: int64 ``(rows,)``: decided scores.
+        probabilities: float64 ``(rows, classes)``.
+        bins: Bins of the calibration error.
+        weights: float64 ``(samples, rows)``, not negative; one sample of ones when omitted.
+
+    Returns:
+        float64 ``(samples,)`` by name; NaN where a metric is undefined.
+    """
+    rows, classes = probabilities.shape
+    if weights is None:
+        weights = np.ones((1, rows))
+    total = weights.sum(axis=1)
+    error = np.abs(predicted - scores)
+    with np.errstate(divide="ignore"):
+        surprise = -np.log(probabilities[np.arange(rows), scores].clip(np.finfo(np.float64).tiny))
+
+    def mean(values: NDArray[Any]) -> Floats:
+        return weights @ values.astype(np.float64) / total
+
+    cells = np.zeros((rows, classes * classes))
+    cells[np.arange(rows), scores * classes + predicted] = 1
+    confusion = (weights @ cells).reshape(-1, classes, classes)
+    macro, weighted = _f1(confusion)
+    return {
+        "loss": mean(surprise),
+        "accuracy": mean(error == 0),
+        "adjacent_accuracy": mean(error <= 1),
+        "qwk": _quadratic_weighted_kappa(confusion),
+        "mae": mean(error),
+        "rmse": np.sqrt(mean(error**2)),
+        "macro_f1": macro,
+        "weighted_f1": weighted,
+        "off_by_more_than_two": mean(error > 2),
+        "ece": _calibration_error(scores, probabilities, bins, weights) / total,
+    }
+
+
+def _quadratic_weighted_kappa(confusion: Floats) -> Floats:
+    index = np.arange(confusion.shape[-1])
+    cost = (index[:, None] - index) ** 2.0
+    by_chance = confusion.sum(axis=2)[:, :, None] * confusion.sum(axis=1)[:, None, :]
+    observed = (confusion * cost).sum(axis=(1, 2)) * confusion.sum(axis=(1, 2))
+    expected = (by_chance * cost).sum(axis=(1, 2))
+    with np.errstate(invalid="ignore"):
+        return np.where(expected > 0, 1 - observed / expected, np.nan)
+
+
+def _f1(confusion: Floats) -> tuple[Floats, Floats]:
+    hits = np.diagonal(confusion, axis1=1, axis2=2)
+    true, guessed = confusion.sum(axis=2), confusion.sum(axis=1)
+    present = true + guessed > 0
+    f1 = np.divide(2 * hits, true + guessed, out=np.zeros_like(hits), where=present)
+    return f1.sum(axis=1) / present.sum(axis=1), (f1 * true).sum(axis=1) / true.sum(axis=1)
+
+
+def _calibration_error(scores: Integers, probabilities: Floats, bins: int, weights: Floats) -> Floats:
+    confidence, correct, place = _confidence(scores, probabilities, bins)
+    members = place[:, None] == np.arange(bins)
+    return np.abs(weights @ (members * (correct - confidence)[:, None])).sum(axis=1)
+
+
+def _confidence(scores: Integers, probabilities: Floats, bins: int) -> tuple[Floats, Floats, Integers]:
+    confidence = probabilities.max(axis=1)
+    correct = (probabilities.argmax(axis=1) == scores).astype(np.float64)
+    return confidence, correct, np.minimum((confidence * bins).astype(np.int64), bins - 1)
+
+
+def reliability(scores: Integers, probabilities: Floats, bins: int) -> list[dict[str, float | int]]:
+    """Return, for each bin of confidence with rows in it, their mean confidence, their accuracy and their number."""
+    confidence, correct, place = _confidence(scores, probabilities, bins)
+    return [
+        {
+            "confidence": round(float(confidence[place == number].mean()), 6),
+            "accuracy": round(float(correct[place == number].mean()), 6),
+            "essays": int((place == number).sum()),
+        }
+        for number in np.unique(place)
+    ]
+
+
+def report(scores: Integers, predicted: Integers, probabilities: Floats, bins: int) -> dict[str, Any]:
+    """Return the metrics as JSON values: six decimals, and null, with the reason under ``undefined``, for NaN."""
+    values = {name: float(value[0]) for name, value in compute(scores, predicted, probabilities, bins).items()}
+    result: dict[str, Any] = {
+        name: None if np.isnan(value) else round(value, 6) + 0.0 for name, value in values.items()
+    }
+    undefined = {name: UNDEFINED[name] for name, value in result.items() if value is None}
+    return {**result, "essays": len(scores), **({"undefined": undefined} if undefined else {})}
+
+
+def intervals(
+    scores: Integers, predicted: Integers, probabilities: Floats, bins: int, bootstrap: Bootstrap
+) -> dict[str, Any]:
+    """Return percentile bootstrap intervals by metric, as ``{"low": …, "high": …}``.
+
+    Rows are drawn with replacement (Efron and Tibshirani, 1993, chapter 13). The decision rule is taken as given: the
+    interval says how much the metric would vary on other test essays, not with other training runs. A metric that is
+    undefined on the rows themselves is null; samples in which it is undefined are left out.
+    """
+    random = np.random.default_rng(bootstrap.seed)
+    rows = len(scores)
+    samples: dict[str, list[Floats]] = {}
+    for start in range(0, bootstrap.samples, CHUNK):
+        count = min(CHUNK, bootstrap.samples - start)
+        weights = random.multinomial(rows, np.full(rows, 1 / rows), size=count).astype(np.float64)
+        for name, values in compute(scores, predicted, probabilities, bins, weights).items():
+            samples.setdefault(name, []).append(values)
+    tail = (1 - bootstrap.confidence) / 2
+    result: dict[str, Any] = {}
+    for name, point in compute(scores, predicted, probabilities, bins).items():
+        if np.isnan(point[0]):
+            result[name] = None
+            continue
+        low, high = np.nanquantile(np.concatenate(samples[name]), [tail, 1 - tail])
+        result[name] = {"low": round(float(low), 6) + 0.0, "high": round(float(high), 6) + 0.0}
+    return result
+
+
+def predictions(
+    rows: Integers, scores: Integers, predicted: Integers, probabilities: Floats
+) -> dict[str, NDArray[Any]]:
+    """Return the columns of ``predictions.csv``: row, score, predicted, expected, and p_0 to p_(classes - 1)."""
+    columns = {f"p_{k}": probabilities[:, k] for k in range(probabilities.shape[1])}
+    return {"row": rows, "score": scores, "predicted": predicted, "expected": expected_score(probabilities), **columns}

@@ -1,0 +1,244 @@
+"""Types, ranges and rules of `params.yaml`: the one place that says which values are legal.
+
+What each key means is said in a comment above it in `params.yaml` itself.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from redacoes.errors import UserError, nearest
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+Rate = Annotated[float, Field(ge=0, lt=1)]
+Name = Annotated[str, Field(min_length=1)]
+
+
+class Section(BaseModel):
+    """A mapping with exactly the declared keys, of exactly the declared types."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class Sample(Section):
+    """Synthetic essays."""
+
+    rows: Annotated[int, Field(ge=30, le=1_000_000)]
+    seed: Seed
+
+
+class Data(Section):
+    """The CSV of essays and how it is read."""
+
+    csv: Name
+    essay_column: Name
+    score_column: Name
+    group_column: Name | None
+    score_scale: Annotated[float, Field(gt=0)]
+    max_score: Annotated[int, Field(ge=1, le=100)]
+    rounding: Literal["error", "half_up", "half_even"]
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)]
+    encoding: Name
+    invalid_rows: Literal["error", "drop"]
+    duplicates: Literal["error", "drop", "keep"]
+
+    @model_validator(mode="after")
+    def _columns_differ(self) -> Self:
+        names = [self.essay_column, self.score_column, self.group_column]
+        if len(set(names)) < len(names):
+            raise ValueError("essay_column, score_column and group_column must be three different columns")
+        if self.delimiter in '"\r\n':
+            raise ValueError("delimiter cannot be a quote or a line break")
+        return self
+
+
+class Split(Section):
+    """Train, validation and test parts."""
+
+    strategy: Literal["sequential", "shuffled", "stratified", "grouped"]
+    validation: Literal["own", "test"]
+    validation_size: Share
+    test_size: Share
+    duplicates: Literal["together", "allow"]
+    seed: Seed
+
+    @model_validator(mode="after")
+    def _leaves_training_rows(self) -> Self:
+        if self.validation == "own" and self.validation_size + self.test_size >= 1:
+            raise ValueError("validation_size and test_size together leave no rows to train on")
+        return self
+
+
+class Checkpoint(Section):
+    """The encoder that training starts from."""
+
+    source: Literal["scratch", "path"]
+    path: Name
+    architecture: Literal["distilbert", "bert"]
+    vocabulary_size: Annotated[int, Field(ge=64)]
+    min_frequency: Count
+    lowercase: bool
+    layers: Count
+    width: Count
+    heads: Count
+    inner_width: Count
+    max_positions: Annotated[int, Field(ge=8)]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.source == "scratch") != (Path(self.path) == Path("data/splits")):
+            raise ValueError(
+                "path must be data/splits when source is scratch, and a checkpoint's folder when source is path"
+            )
+        if self.width % self.heads:
+            raise ValueError("width must be a multiple of heads")
+        return self
+
+
+class Tokenize(Section):
+    """Token ids of the essays."""
+
+    max_length: Annotated[int, Field(ge=8)]
+    truncation: Literal["head", "tail", "head_tail"]
+    batch_size: Count
+
+
+class Train(Section):
+    """Fine-tuning."""
+
+    epochs: Count
+    batch_size: Count
+    drop_last: bool
+    batching: Literal["random", "length"]
+    pad_to_multiple_of: Count
+    learning_rate: Annotated[float, Field(gt=0)]
+    schedule: Literal["linear", "constant"]
+    warmup: Rate
+    weight_decay: Annotated[float, Field(ge=0)]
+    adam_beta1: Rate
+    adam_beta2: Rate
+    adam_epsilon: Annotated[float, Field(gt=0)]
+    gradient_clip_norm: Annotated[float, Field(ge=0)]
+    label_spread: Annotated[float, Field(ge=0)]
+    class_weights: Literal["none", "balanced"]
+    dropout: Rate | None
+    attention_dropout: Rate | None
+    classifier_dropout: Rate | None
+    early_stopping_patience: Annotated[int, Field(ge=0)]
+    keep: Literal["best", "last"]
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"]
+    seed: Seed
+    threads: Count
+
+
+class Decision(Section):
+    """How a score is decided from the class probabilities."""
+
+    rule: Literal["argmax", "expected", "matched"]
+
+
+class Bootstrap(Section):
+    """Intervals of the metrics."""
+
+    samples: Annotated[int, Field(ge=10)]
+    confidence: Share
+    seed: Seed
+
+
+class Evaluate(Section):
+    """Predictions and metrics."""
+
+    batch_size: Count
+    calibration_bins: Annotated[int, Field(ge=2)]
+    bootstrap: Bootstrap
+
+
+class Baseline(Section):
+    """TF-IDF with logistic regression."""
+
+    ngrams: Count
+    min_document_frequency: Count
+    max_features: Count
+    c: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)]
+    max_iterations: Count
+
+
+class Params(Section):
+    """The whole of `params.yaml`."""
+
+    sample: Sample
+    data: Data
+    split: Split
+    checkpoint: Checkpoint
+    tokenize: Tokenize
+    train: Train
+    decision: Decision
+    evaluate: Evaluate
+    baseline: Baseline
+
+    @model_validator(mode="after")
+    def _sections_agree(self) -> Self:
+        if self.split.strategy == "grouped" and self.data.group_column is None:
+            raise ValueError("split.strategy is grouped, so data.group_column must name the column of the groups")
+        if self.checkpoint.source == "scratch" and self.tokenize.max_length > self.checkpoint.max_positions:
+            raise ValueError("tokenize.max_length cannot exceed checkpoint.max_positions")
+        if self.split.validation == "test":
+            chosen_on_validation = {
+                "decision.rule": (self.decision.rule == "matched", "argmax or expected"),
+                "train.keep": (self.train.keep == "best", "last"),
+                "train.early_stopping_patience": (self.train.early_stopping_patience > 0, "0"),
+                "baseline.c": (len(self.baseline.c) > 1, "one value, such as [1.0]"),
+            }
+            for key, (chosen, instead) in chosen_on_validation.items():
+                if chosen:
+                    raise ValueError(
+                        f"{key} would be chosen on the test part, since split.validation is test: set it to {instead}"
+                    )
+        return self
+
+
+def load(path: str | Path) -> Params:
+    """Read and validate a parameter file.
+
+    Numbers are read as DVC reads them (YAML 1.2), so that ``2e-05`` is a number.
+
+    Args:
+        path: A YAML file with the sections and keys of :class:`Params`.
+
+    Raises:
+        UserError: The file is missing, is not YAML, or a key in it is unknown, missing or not legal.
+    """
+    try:
+        values = YAML(typ="safe", pure=True).load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}; run this from the project's folder") from error
+    except YAMLError as error:
+        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        raise UserError(f"{path}: {_sentence(error.errors()[0])}") from error
+
+
+def _sentence(error: Any) -> str:
+    key = ".".join(map(str, error["loc"]))
+    if error["type"] == "extra_forbidden":
+        return f"{key} is not a key of this project{nearest(str(error['loc'][-1]), _keys(error['loc'][:-1]))}"
+    if error["type"] == "missing":
+        return f"the key {key} is missing"
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "value_error":
+        return f"{key}: {message}" if key else message
+    return f"{key} is {error['input']!r}: {message[0].lower()}{message[1:]}"
+
+
+def _keys(location: tuple[str, ...]) -> list[str]:
+    model: Any = Params
+    for name in location:
+        model = model.model_fields[name].annotation
+    return list(model.model_fields)

@@ -1,0 +1,103 @@
+"""Which rows train, validate and test. Arrays in, arrays out: nothing here reads or writes a file."""
+
+from math import ceil
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from sklearn.model_selection import GroupShuffleSplit, train_test_split
+
+from redacoes.errors import UserError
+from redacoes.params import Split
+
+Indices = NDArray[np.int64]
+
+
+def assign(scores: Indices, groups: NDArray[np.str_], copies: Indices, split: Split) -> dict[str, Indices]:
+    """Divide rows into train, validation and test.
+
+    Args:
+        scores: int64 ``(rows,)``: the class of each row.
+        groups: str ``(rows,)``: the group of each row; read by the grouped strategy alone.
+        copies: int64 ``(rows,)``: the index of the first row with the same essay (its own, for most).
+        split: Strategy, sizes, seed, and whether copies of an essay stay together.
+
+    Returns:
+        Increasing int64 row indices under ``train``, ``validation`` and ``test``. Each row is in one part, but with
+        ``split.validation: test``, where validation and test are the same rows.
+
+    Raises:
+        UserError: The rows cannot be divided as asked.
+    """
+    together = split.duplicates == "together"
+    if split.strategy == "grouped" and together:
+        groups = _merge_groups(groups, copies)
+    everything = np.arange(len(scores))
+    rest, test = _divide(everything, split.test_size, "test", scores, groups, split)
+    if split.validation == "test":
+        train, validation = rest, test
+    else:
+        # the sizes are shares of all rows, so the second cut takes its share of what the first one left
+        share = split.validation_size * len(everything) / len(rest)
+        if share >= 1:
+            raise UserError(f"split: {len(everything)} rows are too few for three parts; add rows or change the sizes")
+        train, validation = _divide(rest, share, "validation", scores, groups, split)
+    parts = {"train": train, "validation": validation, "test": test}
+    if together:
+        parts = _follow_first_copy(parts, copies)
+    for name, rows in parts.items():
+        if not len(rows):
+            raise UserError(f"split: no row is left for {name}; add rows or change the sizes")
+    return parts
+
+
+def _divide(
+    rows: Indices, share: float, name: str, scores: Indices, groups: NDArray[np.str_], split: Split
+) -> tuple[Indices, Indices]:
+    count = ceil(round(share * len(rows), 9))  # as datasets.train_test_split counts; 0.1 + 0.2 must not add a row
+    if not 0 < count < len(rows):
+        raise UserError(f"split: {len(rows)} rows are too few to take {name} from; add rows or change the sizes")
+    if split.strategy == "sequential":
+        return rows[: len(rows) - count], rows[len(rows) - count :]
+    if split.strategy == "grouped":
+        number = len(np.unique(groups[rows]))
+        if not 0 < ceil(share * number) < number:
+            raise UserError(
+                f"split: {number} group{'s' * (number != 1)} cannot be divided to take {name} from; "
+                "a grouped split needs at least 3 groups: use another data.group_column or split.strategy"
+            )
+        cut = GroupShuffleSplit(n_splits=1, test_size=share, random_state=split.seed)
+        kept, taken = next(cut.split(rows, groups=groups[rows]))
+        return np.sort(rows[kept]), np.sort(rows[taken])
+    stratify = None
+    if split.strategy == "stratified":
+        stratify = scores[rows]
+        classes, sizes = np.unique(stratify, return_counts=True)
+        if sizes.min() < 2 or count < len(classes) or len(rows) - count < len(classes):
+            raise UserError(
+                f"split: score {classes[sizes.argmin()]} has too few rows ({sizes.min()} of {len(rows)}) to stratify "
+                f"{name}; set split.strategy to shuffled, or add rows of that score"
+            )
+    kept, taken = train_test_split(rows, test_size=count, random_state=split.seed, stratify=stratify)
+    return np.sort(kept), np.sort(taken)
+
+
+def _merge_groups(groups: NDArray[np.str_], copies: Indices) -> NDArray[np.str_]:
+    """Join groups that share an essay: neither the essay nor either group may stand on two sides."""
+    _, numbers = np.unique(groups, return_inverse=True)
+    count = int(numbers.max()) + 1
+    links = coo_array((np.ones(len(copies)), (numbers, numbers[copies])), shape=(count, count))
+    return connected_components(links, directed=False)[1][numbers].astype(str)
+
+
+def _follow_first_copy(parts: dict[str, Indices], copies: Indices) -> dict[str, Indices]:
+    names = list(parts)
+    side = np.empty(len(copies), dtype=np.int64)
+    for number, name in enumerate(names):
+        side[parts[name]] = number
+    side = side[copies]
+    moved = {name: np.flatnonzero(side == number) for number, name in enumerate(names)}
+    if np.array_equal(parts["validation"], parts["test"]):
+        moved["validation"] = moved["test"]
+    return moved

@@ -1,0 +1,23 @@
+"""Make the encoder that training starts from: python -m stages.checkpoint."""
+
+from pathlib import Path
+
+from redacoes import arrow, checkpoint
+from redacoes.files import staged
+from redacoes.params import Params
+from redacoes.stage import run
+
+
+def main(params: Params) -> None:
+    """Write `models/base/`."""
+    with staged("models/base") as [folder]:
+        if params.checkpoint.source == "scratch":
+            train = arrow.load(params.checkpoint.path)["train"]
+            texts = (batch["essay"] for batch in train.iter(batch_size=1000))
+            checkpoint.from_scratch(texts, params.checkpoint, folder)
+        else:
+            checkpoint.from_path(Path(params.checkpoint.path), folder)
+
+
+if __name__ == "__main__":
+    run(main)

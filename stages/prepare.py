@@ -1,0 +1,28 @@
+"""Turn the CSV of essays into train, validation and test splits: python -m stages.prepare."""
+
+from redacoes import arrow, corpus
+from redacoes.files import staged, write_json
+from redacoes.params import Params
+from redacoes.prepared import Prepared
+from redacoes.splits import assign
+from redacoes.stage import run, warn
+
+
+def main(params: Params) -> None:
+    """Write `data/splits/` and `metrics/data.json`."""
+    if params.split.validation == "test":
+        warn("split.validation is test: validation figures are test figures, and nothing may be chosen by them")
+    if params.split.duplicates == "allow":
+        warn("split.duplicates is allow: copies of an essay may stand on both sides of the split")
+    tally = corpus.Tally()
+    with staged("data/splits", "metrics/data.json") as [splits, summary]:
+        prepared = Prepared(params.data.max_score)
+        essays = corpus.read(params.data.csv, params.data, tally)
+        whole = arrow.write(prepared.batches(essays), prepared.features, splits.with_suffix(".arrow"))
+        parts = assign(prepared.scores, prepared.groups, prepared.copies, params.split)
+        arrow.save({name: arrow.select(whole, rows) for name, rows in parts.items()}, splits)
+        write_json(summary, {"file": params.data.csv, **prepared.summary(tally, parts)})
+
+
+if __name__ == "__main__":
+    run(main)

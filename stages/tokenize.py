@@ -1,0 +1,44 @@
+"""Turn the splits into Arrow caches of token ids: python -m stages.tokenize."""
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from datasets import Dataset, Features, List, Value
+from tqdm import tqdm
+
+from redacoes import arrow, checkpoint, tokens
+from redacoes.files import staged, write_json
+from redacoes.params import Params, Tokenize
+from redacoes.stage import run
+
+
+def encoded(part: Dataset, tokenizer: Any, tokenize: Tokenize, lengths: list[int]) -> Iterator[dict[str, Any]]:
+    """Yield batches of a split's rows, ids and labels, and add the lengths before truncation to `lengths`."""
+    with tqdm(total=len(part), unit="essay", disable=not sys.stderr.isatty()) as progress:
+        for batch in part.iter(batch_size=tokenize.batch_size):
+            ids, whole = tokens.encode(tokenizer, batch["essay"], tokenize)
+            lengths.extend(whole)
+            progress.update(len(ids))
+            yield {"row": batch["row"], "input_ids": ids, "labels": batch["score"]}
+
+
+def main(params: Params) -> None:
+    """Write `data/tokenized/` and `metrics/tokens.json`."""
+    splits = arrow.load("data/splits")
+    tokenizer = checkpoint.load_tokenizer("models/base")
+    with staged("data/tokenized", "metrics/tokens.json") as [folder, summary]:
+        parts, lengths = {}, {}
+        for name, part in splits.items():
+            features = Features(
+                {"row": Value("int64"), "input_ids": List(Value("int32")), "labels": part.features["score"]}
+            )
+            lengths[name] = []
+            batches = encoded(part, tokenizer, params.tokenize, lengths[name])
+            parts[name] = arrow.write(batches, features, folder.with_name(f"{name}.arrow"))
+        arrow.save(parts, folder)
+        write_json(summary, {name: tokens.summary(counts, params.tokenize) for name, counts in lengths.items()})
+
+
+if __name__ == "__main__":
+    run(main)
