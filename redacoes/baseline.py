@@ -1,4 +1,4 @@
-"""What a model must beat: the class prior, and TF-IDF with logistic regression. Numbers only: metrics live elsewhere."""
+"""What a model must beat: the class prior, and TF-IDF with logistic regression. Metrics live elsewhere."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -49,8 +49,8 @@ def epoch_batches(
 ) -> list[NDArray[np.int64]]:
     """Return the rows of each batch of one epoch, in an order that depends on the seed and the epoch alone.
 
-    ``length`` sorts windows of a shuffled order by length, makes batches of neighbours, and shuffles the batches, so that
-    little is padded while batches still differ between epochs.
+    ``length`` sorts windows of a shuffled order by length, makes batches of neighbours, and shuffles the batches: little is
+    padded, and batches still differ between epochs.
     """
     random = np.random.default_rng([seed, epoch])
     order = random.permutation(len(lengths))

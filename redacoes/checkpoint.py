@@ -13,7 +13,14 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
-from transformers import AutoConfig, AutoTokenizer, BertConfig, BertTokenizerFast, DistilBertConfig, DistilBertTokenizerFast
+from transformers import (
+    AutoConfig,
+    AutoTokenizer,
+    BertConfig,
+    BertTokenizerFast,
+    DistilBertConfig,
+    DistilBertTokenizerFast,
+)
 
 from redacoes.errors import UserError
 from redacoes.params import Checkpoint
@@ -161,10 +168,8 @@ def _weight_files(source: Path) -> list[str]:
 
 
 def load_tokenizer(folder: str | Path) -> Any:
-    """Return the fast tokenizer in `folder`, which reads special tokens in an essay as plain text."""
-    tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True)
-    tokenizer.backend_tokenizer.encode_special_tokens = True
-    return tokenizer
+    """Return the fast tokenizer in `folder`."""
+    return AutoTokenizer.from_pretrained(folder, use_fast=True)
 
 
 def has_weights(folder: str | Path) -> bool:

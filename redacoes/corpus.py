@@ -22,7 +22,12 @@ from redacoes.errors import UserError, nearest
 from redacoes.params import Data
 
 MAX_FIELD = 1_000_000  # characters in one field: beyond it, a quote was surely left open
-CONTAINERS = {b"PK\x03\x04": "a ZIP or Excel file", b"\x1f\x8b": "a gzip file", b"PAR1": "a Parquet file", b"%PDF": "a PDF"}
+CONTAINERS = {
+    b"PK\x03\x04": "a ZIP or Excel file",
+    b"\x1f\x8b": "a gzip file",
+    b"PAR1": "a Parquet file",
+    b"%PDF": "a PDF",
+}
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ class Tally:
     dropped: Counter[str] = field(default_factory=Counter)
 
 
-class InvalidRow(Exception):
+class InvalidRowError(Exception):
     """A row that cannot be learnt from: the reason (a key of the tally), the column, and what is wrong."""
 
     def __init__(self, reason: str, column: str | None, message: str) -> None:
@@ -80,10 +85,12 @@ def read(path: str | Path, data: Data, tally: Tally) -> Iterator[Essay]:
             first = seen.setdefault(essay.key, (essay.row, essay.score))
             if first[0] != row and data.duplicates != "keep":
                 reason = "duplicate" if first[1] == essay.score else "duplicate_with_another_score"
-                raise InvalidRow(
-                    reason, data.essay_column, f"the essay of line {first[0]} again; set data.duplicates to drop or keep"
+                raise InvalidRowError(
+                    reason,
+                    data.essay_column,
+                    f"the essay of line {first[0]} again; set data.duplicates to drop or keep",
                 )
-        except InvalidRow as invalid:
+        except InvalidRowError as invalid:
             drop = data.duplicates if invalid.reason.startswith("duplicate") else data.invalid_rows
             if drop != "drop":
                 column = f", column {invalid.column!r}" if invalid.column else ""
@@ -130,22 +137,24 @@ def parse_score(text: str, data: Data) -> int:
     A decimal comma is read as a point. The arithmetic is exact: 3.5 is half way, not almost.
 
     Raises:
-        InvalidRow: `text` is empty, not a finite number, outside the scale, or not whole where it must be.
+        InvalidRowError: `text` is empty, not a finite number, outside the scale, or not whole where it must be.
     """
     column = data.score_column
     text = text.strip()
     if not text:
-        raise InvalidRow("score_missing", column, "the score is missing; fill it in or remove the row")
+        raise InvalidRowError("score_missing", column, "the score is missing; fill it in or remove the row")
     try:
         number = Decimal(text.replace(",", "."))
     except InvalidOperation:
-        raise InvalidRow("score_not_a_number", column, f"{text!r} is not a number; mend it or remove the row") from None
+        raise InvalidRowError(
+            "score_not_a_number", column, f"{text!r} is not a number; mend it or remove the row"
+        ) from None
     if not number.is_finite():
-        raise InvalidRow("score_not_finite", column, f"{text!r} is not a finite number; mend it or remove the row")
+        raise InvalidRowError("score_not_finite", column, f"{text!r} is not a finite number; mend it or remove the row")
     if number < 0:
-        raise InvalidRow("score_negative", column, f"{text!r} is negative; mend it or remove the row")
+        raise InvalidRowError("score_negative", column, f"{text!r} is negative; mend it or remove the row")
     if number > Decimal(str(data.score_scale)):
-        raise InvalidRow(
+        raise InvalidRowError(
             "score_above_scale",
             column,
             f"{text!r} is above {data.score_scale:g}; set data.score_scale to the highest score that the file can hold",
@@ -154,7 +163,7 @@ def parse_score(text: str, data: Data) -> int:
     if scaled.denominator == 1:
         return int(scaled)
     if data.rounding == "error":
-        raise InvalidRow(
+        raise InvalidRowError(
             "score_not_whole",
             column,
             f"{text!r} is not a whole score from 0 to {data.max_score}; set data.rounding to half_up or half_even",
@@ -164,14 +173,14 @@ def parse_score(text: str, data: Data) -> int:
 
 def _essay(row: int, fields: dict[str, str] | int, data: Data) -> Essay:
     if isinstance(fields, int):
-        raise InvalidRow("ragged_row", None, f"{fields} fields, and the header has another number; mend the row")
+        raise InvalidRowError("ragged_row", None, f"{fields} fields, and the header has another number; mend the row")
     text = clean(fields[data.essay_column])
     if not text:
-        raise InvalidRow("essay_empty", data.essay_column, "the essay is empty; fill it in or remove the row")
+        raise InvalidRowError("essay_empty", data.essay_column, "the essay is empty; fill it in or remove the row")
     score = parse_score(fields[data.score_column], data)
     group = fields[data.group_column].strip() if data.group_column else ""
     if data.group_column and not group:
-        raise InvalidRow("group_missing", data.group_column, "the group is missing; fill it in or remove the row")
+        raise InvalidRowError("group_missing", data.group_column, "the group is missing; fill it in or remove the row")
     key = blake2b(" ".join(text.casefold().split()).encode(), digest_size=16).digest()
     return Essay(row, text, score, group, key)
 

@@ -29,11 +29,11 @@ def staged(*targets: str) -> Iterator[list[Path]]:
             room.mkdir()
             drafts.append(room / Path(target).name)
         yield drafts
-        for draft, target in zip(drafts, map(Path, targets), strict=True):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if target.is_dir():
-                shutil.rmtree(target)
-            draft.replace(target)
+        for draft, output in zip(drafts, map(Path, targets), strict=True):
+            output.parent.mkdir(parents=True, exist_ok=True)
+            if output.is_dir():
+                shutil.rmtree(output)
+            draft.replace(output)
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:

@@ -26,8 +26,8 @@ def compute(
     """Return every metric, once for each row of weights.
 
     - ``loss``: mean negative log-likelihood of the true class, in nats.
-    - ``accuracy``, ``adjacent_accuracy``, ``off_by_more_than_two``: share of rows whose prediction is 0, at most 1, more
-      than 2 points off.
+    - ``accuracy``, ``adjacent_accuracy``, ``off_by_more_than_two``: share of rows whose prediction is 0, at most 1,
+      more than 2 points off.
     - ``qwk``: quadratic weighted kappa (Cohen, 1968): 1 - observed / expected squared disagreement.
     - ``mae``, ``rmse``: in points of score.
     - ``macro_f1``, ``weighted_f1``: F1 by class, over classes that are true or predicted somewhere.

@@ -228,9 +228,9 @@ def predict(model: Any, part: Dataset, pad_id: int, batch_size: int, multiple: i
     """
     spec = tf.TensorSpec([None, None], tf.int32)
     forward = tf.function(
-        lambda input_ids, attention_mask: model(
-            {"input_ids": input_ids, "attention_mask": attention_mask}, training=False
-        ).logits,
+        lambda input_ids, attention_mask: (
+            model({"input_ids": input_ids, "attention_mask": attention_mask}, training=False).logits
+        ),
         input_signature=[spec, spec],
     )
     ids = Ragged(*arrow.lists(part, "input_ids"))

@@ -222,7 +222,9 @@ def load(path: str | Path) -> Params:
     try:
         return Params.model_validate(values)
     except ValidationError as error:
-        raise UserError(f"{path}: {_sentence(error.errors()[0])}") from error
+        # a misspelt key is both unknown and missing: the first of the two says what to mend
+        first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
+        raise UserError(f"{path}: {_sentence(first)}") from error
 
 
 def _sentence(error: Any) -> str:

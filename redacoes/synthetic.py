@@ -1,7 +1,7 @@
 """Synthetic essays in Portuguese, so that a fresh clone has something to learn from without a network.
 
-Each essay is written by an imaginary student, whose skill in five respects (those of the ENEM exam) shapes the text; the
-score is then counted from the text itself, so that it can be learnt, with a little of a grader's noise. They are good for
+Each essay is written by an imaginary student, whose skill in five respects (those of the ENEM exam) shapes the text;
+the score is then counted from the text itself, so that it can be learnt, with a grader's noise. They are good for
 showing that the workflow works, and for nothing else: no figure from them says anything about real essays.
 """
 
@@ -31,17 +31,27 @@ CONNECTIVES = (
 SUBJECTS = {
     False: ("as pessoas", "os governos", "as cidades", "os bairros", "os problemas", "as notícias", "os amigos",
             "as coisas", "os pais", "os políticos"),
-    True: ("os indivíduos", "as instituições", "as desigualdades históricas", "os agentes públicos", "as políticas vigentes",
-           "os setores vulneráveis", "as parcelas marginalizadas", "os mecanismos legais", "as estruturas sociais",
+    True: ("os indivíduos", "as instituições", "as desigualdades históricas", "os agentes públicos",
+           "as políticas vigentes", "os setores vulneráveis", "as parcelas marginalizadas",
+           "os mecanismos legais", "as estruturas sociais",
            "os paradigmas culturais"),
 }  # fmt: skip
 VERBS = {
     False: ("deixam", "fazem", "pioram", "mudam", "aumentam", "ajudam", "mostram", "atrapalham"),
-    True: ("intensificam", "perpetuam", "negligenciam", "evidenciam", "corroboram", "agravam", "fragilizam", "legitimam"),
+    True: (
+        "intensificam",
+        "perpetuam",
+        "negligenciam",
+        "evidenciam",
+        "corroboram",
+        "agravam",
+        "fragilizam",
+        "legitimam",
+    ),
 }
 OBJECTS = {
-    False: ("a vida de todos", "muita coisa ruim", "o dia a dia", "a situação do país", "tudo isso", "o futuro da gente",
-            "a rua e a casa", "os nossos direitos"),
+    False: ("a vida de todos", "muita coisa ruim", "o dia a dia", "a situação do país", "tudo isso",
+            "o futuro da gente", "a rua e a casa", "os nossos direitos"),
     True: ("a construção da cidadania", "a dignidade humana", "o bem-estar coletivo", "a coesão do tecido social",
            "as garantias constitucionais", "a efetivação dos direitos", "o desenvolvimento sustentável",
            "as condições de exclusão"),
@@ -54,8 +64,18 @@ TAILS = {
            "sob a omissão do Estado", "no cenário hodierno"),
 }  # fmt: skip
 ACTIONS = ("criar campanhas", "ampliar investimentos", "oferecer cursos", "fiscalizar as normas", "promover debates")
-MEANS = ("por meio de verbas públicas", "por meio de parcerias locais", "por meio de leis específicas", "por meio da mídia")
-AIMS = ("a fim de reduzir o problema", "a fim de garantir direitos", "a fim de formar cidadãos", "a fim de mudar hábitos")
+MEANS = (
+    "por meio de verbas públicas",
+    "por meio de parcerias locais",
+    "por meio de leis específicas",
+    "por meio da mídia",
+)
+AIMS = (
+    "a fim de reduzir o problema",
+    "a fim de garantir direitos",
+    "a fim de formar cidadãos",
+    "a fim de mudar hábitos",
+)
 MISSPELLINGS = {"ç": "ss", "ão": "aum", "x": "ch", "z": "s", "qu": "k", "lh": "li"}
 
 
@@ -114,7 +134,7 @@ def _write(random: Random, theme: tuple[str, str, str, str], skills: list[float]
         min(2.0, 2 * len(connectives) / 6),
         elements / 2,
     )
-    total = sum(points) + random.triangular(-2.5, 2.5, 0)  # graders differ
+    total = sum(points) + random.triangular(-2.8, 2.8, 0)  # graders differ
     return "\n".join(lines), min(10, max(0, round(total)))
 
 

@@ -7,7 +7,9 @@ import numpy as np
 
 from redacoes.params import Tokenize
 
-HEAD_SHARE = 0.25  # of head_tail: the first 128 of 512 tokens and the rest from the end (Sun et al., 2019, section 5.3.1)
+HEAD_SHARE = (
+    0.25  # of head_tail: the first 128 of 512 tokens and the rest from the end (Sun et al., 2019, section 5.3.1)
+)
 
 
 def encode(tokenizer: Any, texts: Sequence[str], tokenize: Tokenize) -> tuple[list[list[int]], list[int]]:
@@ -22,7 +24,11 @@ def encode(tokenizer: Any, texts: Sequence[str], tokenize: Tokenize) -> tuple[li
         The ids of each text, and how many tokens each had before it was cut.
     """
     encoded = tokenizer(
-        list(texts), return_attention_mask=False, return_token_type_ids=False, return_special_tokens_mask=True
+        list(texts),
+        return_attention_mask=False,
+        return_token_type_ids=False,
+        return_special_tokens_mask=True,
+        split_special_tokens=True,  # "[SEP]" written in an essay is text, and must not end it
     )
     ids, lengths = [], []
     for tokens, special in zip(encoded["input_ids"], encoded["special_tokens_mask"], strict=True):

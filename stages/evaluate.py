@@ -27,9 +27,7 @@ def main(params: Params) -> None:
     pad_id = checkpoint.load_tokenizer("models/scorer").pad_token_id
     scores, probabilities = {}, {}
     for name in ("validation", "test"):
-        logits = model.predict(
-            classifier, parts[name], pad_id, evaluate.batch_size, params.train.pad_to_multiple_of
-        )
+        logits = model.predict(classifier, parts[name], pad_id, evaluate.batch_size, params.train.pad_to_multiple_of)
         scores[name], probabilities[name] = np.asarray(parts[name].data.column("labels")), softmax(logits)
     decision = Decision.fit(params.decision.rule, probabilities["validation"], scores["validation"])
     values = {
@@ -40,9 +38,7 @@ def main(params: Params) -> None:
     with staged(*OUTPUTS) as [rule, evaluation, intervals, predictions, reliability]:
         write_json(rule, decision.to_dict())
         write_json(evaluation, {name: metrics.report(*value) for name, value in values.items()})
-        write_json(
-            intervals, {name: metrics.intervals(*value, evaluate.bootstrap) for name, value in values.items()}
-        )
+        write_json(intervals, {name: metrics.intervals(*value, evaluate.bootstrap) for name, value in values.items()})
         table = pd.DataFrame(metrics.predictions(rows, *values["test"][:3]))
         table.to_csv(predictions, index=False, float_format="%.8f", lineterminator="\n")
         bins = metrics.reliability(scores["test"], probabilities["test"], evaluate.calibration_bins)

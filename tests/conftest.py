@@ -1,0 +1,104 @@
+"""Clones of this project in which tests run the real `dvc` command with small parameters."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from redacoes import params
+
+ROOT = Path(__file__).parents[1]
+BIN = Path(sys.executable).parent
+
+SMALL = {  # what makes a run of all stages short
+    "sample.rows": "60",
+    "checkpoint.vocabulary_size": "400",
+    "checkpoint.layers": "1",
+    "checkpoint.width": "16",
+    "checkpoint.heads": "2",
+    "checkpoint.inner_width": "32",
+    "tokenize.max_length": "64",
+    "train.epochs": "2",
+    "evaluate.bootstrap.samples": "20",
+    "baseline.c": "[1.0]",
+}
+
+
+class Clone:
+    """A git clone of the project, as a user has it."""
+
+    def __init__(self, path: Path, source: Path = ROOT) -> None:
+        self.path = path
+        subprocess.run(["git", "clone", "-q", str(source), str(path)], check=True, capture_output=True)
+        for name, value in {"user.name": "Teste", "user.email": "teste@example.org"}.items():
+            self.git("config", name, value)
+
+    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+        done = subprocess.run(command, cwd=self.path, capture_output=True, text=True, env=environment, check=False)
+        if check and done.returncode:
+            raise AssertionError(f"{command} exited {done.returncode}\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def git(self, *arguments: str) -> str:
+        return self.run("git", *arguments).stdout
+
+    def dvc(self, *arguments: str) -> str:
+        return self.run("dvc", *arguments).stdout
+
+    def set(self, **values: str) -> None:
+        """Set parameters, as `section.key`, as `dvc exp run -S` would write them."""
+        from ruamel.yaml import YAML
+
+        yaml = YAML()
+        path = self.path / "params.yaml"
+        content = yaml.load(path.read_text(encoding="utf-8"))
+        for key, value in values.items():
+            *sections, name = key.split(".")
+            section = content
+            for part in sections:
+                section = section[part]
+            section[name] = YAML(typ="safe", pure=True).load(value)
+        with path.open("w", encoding="utf-8") as file:
+            yaml.dump(content, file)
+
+    def text(self, path: str) -> str:
+        return (self.path / path).read_text(encoding="utf-8")
+
+
+def working_tree(target: Path) -> None:
+    """Lay the files of the working tree, committed or not, over the clone in `target`."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, check=True, text=True
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target / name)
+
+
+@pytest.fixture(scope="session")
+def origin(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """A clone with small parameters, run and committed: what a colleague has pushed."""
+    clone = Clone(tmp_path_factory.mktemp("origem") / "redações do time")
+    working_tree(clone.path)
+    clone.set(**SMALL)
+    clone.dvc("repro")
+    clone.git("checkout", "-q", "-B", "main")
+    clone.git("add", "-A")
+    clone.git("commit", "-qm", "Small parameters")
+    return clone
+
+
+@pytest.fixture
+def make_clone(tmp_path: Path, origin: Clone) -> Callable[[str], Clone]:
+    return lambda name: Clone(tmp_path / name, origin.path)
+
+
+@pytest.fixture(scope="session")
+def defaults() -> params.Params:
+    return params.load(ROOT / "params.yaml")

@@ -1,0 +1,122 @@
+"""The classifier: what is saved is what was trained, and the pieces of training. Imports TensorFlow, once."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from datasets import ClassLabel, Dataset, Features, List, Value
+from hypothesis import given
+from hypothesis import strategies as st
+
+from redacoes import arrow, checkpoint, params
+from redacoes.batching import Ragged, epoch_batches
+from redacoes.errors import UserError
+
+PARAMS = params.load("params.yaml")
+TEXTS = [f"A educação número {n} é um direito de todos os cidadãos, e não de poucos. Ação!" for n in range(40)]
+
+
+@pytest.fixture(scope="module")
+def model():
+    from redacoes import model
+
+    model.configure(threads=2, seed=1)
+    return model
+
+
+def base(folder: Path, architecture: str = "distilbert") -> Path:
+    small = {
+        "architecture": architecture,
+        "vocabulary_size": 200,
+        "width": 16,
+        "heads": 2,
+        "layers": 1,
+        "inner_width": 32,
+    }
+    checkpoint.from_scratch(iter([TEXTS]), PARAMS.checkpoint.model_copy(update=small), folder)
+    return folder
+
+
+def part(folder: Path) -> Dataset:
+    tokenizer = checkpoint.load_tokenizer(folder)
+    labels = ClassLabel(names=["0", "1", "2"])
+    features = Features({"row": Value("int64"), "input_ids": List(Value("int32")), "labels": labels})
+    ids = tokenizer(TEXTS)["input_ids"]
+    values = {"row": list(range(40)), "input_ids": [i[: 5 + n % 9] for n, i in enumerate(ids)], "labels": [n % 3 for n in range(40)]}  # fmt: skip
+    return Dataset.from_dict(values, features=features)
+
+
+@pytest.mark.parametrize("architecture", ["distilbert", "bert"])
+def test_a_saved_model_gives_the_same_logits_and_holds_no_pickle(model, tmp_path: Path, architecture: str) -> None:
+    folder = base(tmp_path / "base", architecture)
+    rows = part(folder)
+    classifier = model.build(folder, ["0", "1", "2"], PARAMS.train)
+    train = PARAMS.train.model_copy(update={"epochs": 1})
+    model.fit(classifier, rows, rows, 0, train, tmp_path / "curves")
+    before = model.predict(classifier, rows, 0, batch_size=8, multiple=32)
+    model.save(classifier, checkpoint.load_tokenizer(folder), tmp_path / "scorer")
+    loaded = model.load(tmp_path / "scorer")
+    after = model.predict(loaded, rows, 0, batch_size=8, multiple=32)
+    np.testing.assert_array_equal(before, after)
+    config = json.loads((tmp_path / "scorer" / "config.json").read_text())
+    assert config["id2label"] == {"0": "0", "1": "1", "2": "2"}
+    assert config["problem_type"] == "single_label_classification"
+    assert not {path.suffix for path in (tmp_path / "scorer").iterdir()} & {".bin", ".h5", ".pkl", ".pt"}
+    one_by_one = model.predict(loaded, rows, 0, batch_size=1, multiple=1)
+    np.testing.assert_allclose(after, one_by_one, atol=1e-5)  # neither padding nor order matters
+
+    # what was saved is a checkpoint for the next training: another number of classes only makes a new head
+    checkpoint.from_path(tmp_path / "scorer", tmp_path / "again")
+    again = model.build(tmp_path / "again", ["0", "1", "2", "3", "4"], PARAMS.train)
+    assert again.config.num_labels == 5
+    embeddings = [name for name in model.to_pytorch(loaded) if name.endswith("word_embeddings.weight")]
+    assert len(embeddings) == 1
+    np.testing.assert_array_equal(model.to_pytorch(again)[embeddings[0]], model.to_pytorch(loaded)[embeddings[0]])
+
+
+def test_targets_and_class_weights(model) -> None:
+    np.testing.assert_array_equal(model.soft_targets(3, 0.0), np.eye(3))
+    soft = model.soft_targets(11, 0.8)
+    np.testing.assert_allclose(soft.sum(axis=1), 1, atol=1e-6)
+    assert (soft.argmax(axis=1) == np.arange(11)).all()
+    balanced = PARAMS.train.model_copy(update={"class_weights": "balanced"})
+    np.testing.assert_allclose(model.class_weights(np.array([0, 0, 0, 1]), 2, balanced), [2 / 3, 2])
+
+
+def test_a_batch_size_that_leaves_no_batch_is_said(model, tmp_path: Path) -> None:
+    folder = base(tmp_path / "base")
+    train = PARAMS.train.model_copy(update={"batch_size": 64, "drop_last": True})
+    classifier = model.build(folder, ["0", "1", "2"], train)
+    with pytest.raises(UserError, match="leaves no batch"):
+        model.fit(classifier, part(folder), part(folder), 0, train, tmp_path / "curves")
+
+
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=80), st.integers(1, 9), st.sampled_from(["random", "length"]))
+def test_an_epoch_has_every_row_once(lengths: list[int], batch_size: int, batching) -> None:
+    batches = epoch_batches(np.array(lengths), batch_size, batching, False, 3, 1)
+    assert sorted(np.concatenate(batches)) == list(range(len(lengths)))
+    again = epoch_batches(np.array(lengths), batch_size, batching, False, 3, 1)
+    assert all((a == b).all() for a, b in zip(batches, again, strict=True))
+
+
+def test_padding() -> None:
+    ids = Ragged(np.arange(1, 7, dtype=np.int32), np.array([0, 2, 6]))
+    padded = ids.pad(np.array([1, 0]), 0, 8, 512)
+    assert padded["input_ids"].tolist() == [[3, 4, 5, 6, 0, 0, 0, 0], [1, 2, 0, 0, 0, 0, 0, 0]]
+    assert padded["attention_mask"].sum(axis=1).tolist() == [4, 2]
+    assert ids.pad(np.array([1]), 0, 8, 5)["input_ids"].shape == (1, 5)
+
+
+def test_arrow_bytes_depend_on_content_alone(tmp_path: Path) -> None:
+    def make(name: str) -> dict[str, bytes]:
+        whole = arrow.write([{"a": [1, 2, 3]}], Features({"a": Value("int64")}), tmp_path / f"{name}.arrow")
+        arrow.save({"train": arrow.select(whole, np.array([0, 2]))}, tmp_path / name)
+        assert list(arrow.load(tmp_path / name)["train"]["a"]) == [1, 3]
+        return {
+            str(p.relative_to(tmp_path / name)): p.read_bytes() for p in (tmp_path / name).rglob("*") if p.is_file()
+        }
+
+    assert make("um") == make("dois")
+    with pytest.raises(UserError, match="cannot be read"):
+        arrow.load(tmp_path / "nada")

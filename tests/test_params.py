@@ -1,0 +1,56 @@
+"""params.yaml: what is legal, and what a user is told otherwise."""
+
+from pathlib import Path
+
+import pytest
+
+from redacoes import params
+from redacoes.errors import UserError
+from tests.conftest import ROOT
+
+TEXT = (ROOT / "params.yaml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("  learning_rate:", "  learning_rat:", "train.learning_rat is not a key of this project; did you mean 'learning_rate'?"),
+        ("  epochs: 8", "  epochs: 0", "train.epochs is 0"),
+        ("  epochs: 8", "  epochs: 2.5", "train.epochs is 2.5"),
+        ("  epochs: 8", "  epochs: true", "train.epochs is True"),
+        ("  epochs: 8\n", "", "the key train.epochs is missing"),
+        ("  learning_rate: 1.0e-3", "  learning_rate: .nan", "train.learning_rate is nan"),
+        ("  strategy: shuffled", "  strategy: random", "split.strategy is 'random'"),
+        ("  strategy: shuffled", "  strategy: grouped", "data.group_column must name"),
+        ("  validation: own", "  validation: test", "decision.rule would be chosen on the test part"),
+        ("  test_size: 0.2", "  test_size: 0.9", "leave no rows to train on"),
+        ("  heads: 4", "  heads: 5", "width must be a multiple of heads"),
+        ("  source: scratch", "  source: path", "path must be data/splits when source is scratch"),
+        ("  max_length: 256", "  max_length: 600", "tokenize.max_length cannot exceed checkpoint.max_positions"),
+        ("sample:", "sample: [", "is not valid YAML"),
+    ],
+)  # fmt: skip
+def test_an_illegal_value_is_one_sentence_with_the_key(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert old in TEXT
+    path = tmp_path / "params.yaml"
+    path.write_text(TEXT.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(UserError) as caught:
+        params.load(path)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_numbers_are_read_as_dvc_writes_them(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(TEXT.replace("learning_rate: 1.0e-3", "learning_rate: 2e-05"), encoding="utf-8")
+    assert params.load(path).train.learning_rate == 2e-5
+
+
+def test_every_key_has_a_comment_above_its_group() -> None:
+    lines = TEXT.splitlines()
+    for number, line in enumerate(lines):
+        if line.startswith("  ") and not line.lstrip().startswith("#") and not line.endswith(":"):
+            above = number
+            while lines[above].startswith("  ") and not lines[above].lstrip().startswith("#"):
+                above -= 1
+            assert lines[above].lstrip().startswith("#"), line

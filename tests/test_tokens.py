@@ -1,0 +1,83 @@
+"""Tokenizers and truncation."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from redacoes import checkpoint, params
+from redacoes.errors import UserError
+from redacoes.tokens import encode, truncate
+
+PARAMS = params.load("params.yaml")
+TRAIN = """
+from pathlib import Path
+from redacoes import checkpoint, params, synthetic
+import sys
+texts = [row["essay"] for row in synthetic.essays(200, 1)]
+checkpoint.from_scratch(iter([texts]), params.load("params.yaml").checkpoint, Path(sys.argv[1]))
+"""
+
+
+def test_a_tokenizer_has_the_same_bytes_in_every_process(tmp_path: Path) -> None:
+    hashes = set()
+    for name in ("um", "dois", "tres"):
+        subprocess.run([sys.executable, "-c", TRAIN, str(tmp_path / name)], check=True)
+        files = sorted((tmp_path / name).iterdir())
+        hashes.add(hashlib.sha256(b"".join(path.name.encode() + path.read_bytes() for path in files)).hexdigest())
+    assert len(hashes) == 1
+    tokenizer = checkpoint.load_tokenizer(tmp_path / "um")
+    text = "Além disso, as instituições perpetuam a coesão do tecido social."
+    assert tokenizer.decode(tokenizer(text)["input_ids"], skip_special_tokens=True) == text.replace(" ,", ",")
+    # a marker written in an essay is text, and cannot end it
+    [ids], _ = encode(tokenizer, ["fim [SEP] não"], PARAMS.tokenize)
+    assert ids.count(tokenizer.sep_token_id) == 1
+
+
+def test_truncation_keeps_the_special_tokens_and_the_asked_ends() -> None:
+    ids, special = list(range(20)), [1, *[0] * 18, 1]
+    cut = {name: truncate(ids, special, PARAMS.tokenize.model_copy(update={"max_length": 10, "truncation": name}))
+           for name in ("head", "tail", "head_tail")}  # fmt: skip
+    assert cut["head"] == [0, 1, 2, 3, 4, 5, 6, 7, 8, 19]
+    assert cut["tail"] == [0, 11, 12, 13, 14, 15, 16, 17, 18, 19]
+    assert cut["head_tail"] == [0, 1, 2, 13, 14, 15, 16, 17, 18, 19]
+
+
+@given(st.integers(8, 40), st.integers(3, 80), st.sampled_from(["head", "tail", "head_tail"]))
+def test_truncation_never_exceeds_the_length(max_length: int, count: int, truncation: str) -> None:
+    tokenize = PARAMS.tokenize.model_copy(update={"max_length": max_length, "truncation": truncation})
+    ids = list(range(count))
+    cut = truncate(ids, [1, *[0] * (count - 2), 1], tokenize)
+    assert len(cut) == min(count, max_length)
+    assert (cut[0], cut[-1]) == (ids[0], ids[-1])
+
+
+def test_a_checkpoint_is_refused_with_the_reason(tmp_path: Path) -> None:
+    source = tmp_path / "base"
+    with pytest.raises(UserError, match="is not a folder"):
+        checkpoint.from_path(source, tmp_path / "out")
+    checkpoint.from_scratch(iter([["Olá, mundo."] * 3]), PARAMS.checkpoint, source)
+    (source / "pytorch_model.bin").write_bytes(b"pickle")
+    with pytest.raises(UserError, match=r"has no model.safetensors; pickled weights \(.bin\) are never loaded"):
+        checkpoint.from_path(source, tmp_path / "out")
+    (source / "model.safetensors").write_bytes(b"cut short")
+    with pytest.raises(UserError, match="is not a whole safetensors file"):
+        checkpoint.from_path(source, tmp_path / "out")
+    config = json.loads((source / "config.json").read_text())
+    (source / "config.json").write_text(json.dumps({**config, "auto_map": {"AutoModel": "x.py"}}))
+    with pytest.raises(UserError, match="auto_map"):
+        checkpoint.from_path(source, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_lengths_are_those_before_truncation(tmp_path: Path) -> None:
+    checkpoint.from_scratch(iter([["uma frase curta", "outra"]]), PARAMS.checkpoint, tmp_path / "base")
+    tokenizer = checkpoint.load_tokenizer(tmp_path / "base")
+    ids, lengths = encode(tokenizer, ["uma frase " * 20], PARAMS.tokenize.model_copy(update={"max_length": 12}))
+    assert len(ids[0]) == 12
+    assert lengths[0] > 40
