@@ -36,7 +36,7 @@ bench: install  ## seconds by stage; training against the notebook's own loop
 	python -m benchmarks.stages
 	python -m benchmarks.training
 
-plots: install  ## write the DVC plots page, and docs/plots.png from the same plots
+plots: install  ## write the DVC plots page, and the same plots as pictures in docs/
 	dvc plots show --out plots
 	python -m tools.draw_plots
 

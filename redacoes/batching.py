@@ -49,7 +49,7 @@ def epoch_batches(
 ) -> list[NDArray[np.int64]]:
     """Return the rows of each batch of one epoch, in an order that depends on the seed and the epoch alone.
 
-    ``length`` sorts windows of a shuffled order by length, makes batches of neighbours, and shuffles the batches: little is
+    ``length`` sorts windows of a shuffled order by length, makes batches of neighbours, and shuffles them: little is
     padded, and batches still differ between epochs.
     """
     random = np.random.default_rng([seed, epoch])

@@ -32,7 +32,6 @@ def main(params: Params) -> None:
             for part, values in probabilities.items()
         }
         report[name] = {part: metrics.report(*value) for part, value in values.items()}
-        report[name]["test"]["intervals"] = metrics.intervals(*values["test"], params.evaluate.bootstrap)
     report["tfidf"]["c"] = c
     with staged("metrics/baseline.json") as [path]:
         write_json(path, report)

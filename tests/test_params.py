@@ -27,7 +27,7 @@ TEXT = (ROOT / "params.yaml").read_text(encoding="utf-8")
         ("  heads: 4", "  heads: 5", "width must be a multiple of heads"),
         ("  source: scratch", "  source: path", "path must be data/splits when source is scratch"),
         ("  max_length: 256", "  max_length: 600", "tokenize.max_length cannot exceed checkpoint.max_positions"),
-        ("sample:", "sample: [", "is not valid YAML"),
+        ("\nsample:", "\nsample: [", "is not valid YAML"),
     ],
 )  # fmt: skip
 def test_an_illegal_value_is_one_sentence_with_the_key(tmp_path: Path, old: str, new: str, message: str) -> None:

@@ -30,8 +30,8 @@ def divide(scores: list[int], groups: list[str] | None = None, copies: list[int]
 )
 @settings(deadline=None)
 def test_every_row_is_on_one_side_and_copies_stay_together(scores, strategy, seed, data) -> None:
-    copies = [data.draw(st.integers(0, row)) if row % 5 == 4 else row for row in range(len(scores))]
-    copies = [copies[first] for first in copies]  # a first copy is its own first copy
+    firsts = [data.draw(st.integers(0, row)) // 5 * 5 for row in range(len(scores))]
+    copies = [firsts[row] if row % 5 == 4 else row for row in range(len(scores))]
     try:
         parts = divide(scores, copies=copies, strategy=strategy, seed=seed)
     except UserError:
@@ -63,7 +63,7 @@ def test_groups_stay_together_even_when_they_share_an_essay() -> None:
     sides = [{name for name, rows in parts.items() if set(rows) & {r for r in range(120) if r % 12 == g}} for g in range(12)]  # fmt: skip
     assert all(len(side) == 1 for side in sides)
     assert sides[0] == sides[1]
-    with pytest.raises(UserError, match="2 groups cannot be divided"):
+    with pytest.raises(UserError, match="group cannot be divided"):
         divide([1] * 40, groups=["a", "b"] * 20, strategy="grouped")
 
 

@@ -1,33 +1,25 @@
-"""Draw the plots that dvc.yaml declares as one picture, docs/plots.png, with no network: python -m tools.draw_plots."""
+"""Draw the plots that dvc.yaml declares as pictures in docs/, with no network: python -m tools.draw_plots."""
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
 import vl_convert
 
-PICTURE = Path("docs/plots.png")
+FOLDER = Path("docs")
 
 
 def main() -> None:
-    """Lay the Vega-Lite specifications that `dvc plots show` fills in side by side, and render them."""
+    """Render each Vega-Lite specification that `dvc plots show` fills in."""
     shown = subprocess.run(["dvc", "plots", "show", "--json"], capture_output=True, check=True, text=True)
-    specs = []
+    FOLDER.mkdir(exist_ok=True)
     for name, plots in json.loads(shown.stdout)["data"].items():
-        for plot in plots:
-            spec = plot["content"]
-            spec = json.loads(spec) if isinstance(spec, str) else spec
-            spec.pop("$schema", None)
-            specs.append({**spec, "title": name})
-    sheet = {
-        "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
-        "concat": specs,
-        "columns": 3,
-        "resolve": {"scale": {"color": "independent", "x": "independent", "y": "independent"}},
-    }
-    PICTURE.parent.mkdir(exist_ok=True)
-    PICTURE.write_bytes(vl_convert.vegalite_to_png(sheet, scale=1.0))
-    print(f"drawn: {PICTURE.resolve()}")
+        spec = plots[0]["content"]
+        spec = json.loads(spec) if isinstance(spec, str) else spec
+        picture = FOLDER / (re.sub(r"\W+", "-", name.lower()).strip("-") + ".png")
+        picture.write_bytes(vl_convert.vegalite_to_png(spec, scale=1.0))
+        print(f"drawn: {picture.resolve()}")
 
 
 if __name__ == "__main__":
