@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -115,7 +116,6 @@ def test_a_bad_parameter_stops_every_stage_with_one_sentence(origin: Clone, make
 
 def test_a_users_essays_with_a_fault_leave_nothing_behind(make_clone: Callable[[str], Clone]) -> None:
     clone = make_clone("professora")
-    (clone.path / "data").mkdir(exist_ok=True)
     source = clone.path / "data/redacoes.csv"
     source.write_text("texto;nota\nUma redação.;5,5\n" * 3, encoding="utf-8")
     clone.set(**{"data.csv": "data/redacoes.csv", "data.essay_column": "texto", "data.score_column": "nota", "data.delimiter": ";"})  # fmt: skip
@@ -130,7 +130,6 @@ def test_a_users_essays_with_a_fault_leave_nothing_behind(make_clone: Callable[[
 @pytest.mark.slow
 def test_experiments_and_the_users_own_essays_never_in_git(origin: Clone, make_clone: Callable[[str], Clone]) -> None:
     clone = make_clone("experimentos")
-    (clone.path / "data").mkdir(exist_ok=True)
     with (clone.path / "data/redacoes.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["essay", "score", "prompt"])
@@ -180,11 +179,11 @@ def test_the_notebooks_recipe_by_parameters_alone(make_clone: Callable[[str], Cl
     clone = make_clone("caderno")
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     command = readme.split("<!-- notebook -->")[1].split("```")[1].removeprefix("sh\n")
-    settings = dict(part.split("=", 1) for part in command.replace("\\\n", " ").split() if "=" in part)
+    settings = dict(part.split("=", 1) for part in shlex.split(command) if "=" in part)
     assert settings["train.learning_rate"] == "2e-5"
     clone.set(
         **{
-            **{key: value.strip("'") for key, value in settings.items()},
+            **settings,
             "train.epochs": "1",
             "tokenize.max_length": "64",
         }
