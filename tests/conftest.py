@@ -39,7 +39,9 @@ class Clone:
 
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
-        done = subprocess.run(command, cwd=self.path, capture_output=True, text=True, env=environment, check=False)
+        done = subprocess.run(
+            command, cwd=self.path, capture_output=True, text=True, env=environment, check=False, timeout=600
+        )
         if check and done.returncode:
             raise AssertionError(f"{command} exited {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done
