@@ -5,9 +5,9 @@ the score is then counted from the text itself, so that it can be learnt, with a
 showing that the workflow works, and for nothing else: no figure from them says anything about real essays.
 """
 
-import re
 import unicodedata
 from collections.abc import Iterator
+from hashlib import blake2b
 from random import Random
 
 THEMES = (
@@ -28,82 +28,88 @@ CONNECTIVES = (
     "além disso", "nesse sentido", "dessa forma", "por conseguinte", "outrossim", "em contrapartida", "ademais",
     "sob essa ótica", "diante disso", "com efeito", "em primeiro lugar", "em segundo lugar", "todavia", "portanto",
 )  # fmt: skip
+# The parts of a sentence, plain (False) and refined (True). Verbs are of the first conjugation and plural, so that the
+# singular is the same word without its m.
 SUBJECTS = {
     False: ("as pessoas", "os governos", "as cidades", "os bairros", "os problemas", "as notícias", "os amigos",
-            "as coisas", "os pais", "os políticos"),
+            "as coisas", "os pais", "os políticos", "os vizinhos", "as lojas", "os ricos", "os pobres", "as conversas",
+            "as ruas"),
     True: ("os indivíduos", "as instituições", "as desigualdades históricas", "os agentes públicos",
-           "as políticas vigentes", "os setores vulneráveis", "as parcelas marginalizadas",
-           "os mecanismos legais", "as estruturas sociais",
-           "os paradigmas culturais"),
+           "as políticas vigentes", "os setores vulneráveis", "as parcelas marginalizadas", "os mecanismos legais",
+           "as estruturas sociais", "os paradigmas culturais", "as lacunas legislativas", "os discursos hegemônicos",
+           "as práticas cotidianas", "os interesses privados", "as gestões negligentes", "os preconceitos enraizados"),
+}  # fmt: skip
+ADVERBS = {
+    False: ("sempre", "nunca", "às vezes", "muitas vezes", "quase sempre", "agora", "ainda", "só"),
+    True: ("frequentemente", "sobretudo", "inevitavelmente", "paulatinamente", "historicamente", "notadamente",
+           "sistematicamente", "não raro"),
 }  # fmt: skip
 VERBS = {
-    False: ("deixam", "fazem", "pioram", "mudam", "aumentam", "ajudam", "mostram", "atrapalham"),
-    True: (
-        "intensificam",
-        "perpetuam",
-        "negligenciam",
-        "evidenciam",
-        "corroboram",
-        "agravam",
-        "fragilizam",
-        "legitimam",
-    ),
-}
+    False: ("complicam", "pioram", "mudam", "aumentam", "ajudam", "mostram", "atrapalham", "estragam", "melhoram",
+            "levam", "prejudicam", "afetam"),
+    True: ("intensificam", "perpetuam", "negligenciam", "evidenciam", "corroboram", "agravam", "fragilizam",
+           "legitimam", "consolidam", "dificultam", "potencializam", "naturalizam"),
+}  # fmt: skip
 OBJECTS = {
     False: ("a vida de todos", "muita coisa ruim", "o dia a dia", "a situação do país", "tudo isso",
-            "o futuro da gente", "a rua e a casa", "os nossos direitos"),
+            "o futuro da gente", "a rua e a casa", "os nossos direitos", "o trabalho das pessoas", "a escola e a saúde",
+            "o lugar onde a gente mora", "a cabeça dos jovens", "as famílias do bairro", "o dinheiro de todos"),
     True: ("a construção da cidadania", "a dignidade humana", "o bem-estar coletivo", "a coesão do tecido social",
            "as garantias constitucionais", "a efetivação dos direitos", "o desenvolvimento sustentável",
-           "as condições de exclusão"),
+           "as condições de exclusão", "a isonomia entre os cidadãos", "o pleno exercício da democracia",
+           "a mobilidade social", "a formação do pensamento crítico", "os ciclos de vulnerabilidade",
+           "a legitimidade das normas"),
 }  # fmt: skip
 TAILS = {
     False: ("todo dia", "no Brasil de hoje", "porque ninguém liga", "e isso é ruim", "há muito tempo", "sem parar",
-            "em muitos lugares", "e não é certo"),
+            "em muitos lugares", "e não é certo", "quando aparece {}", "porque existe {}", "e ninguém vê {}",
+            "desde que começou {}"),
     True: ("em detrimento das minorias", "à luz da Constituição de 1988", "na contemporaneidade",
            "de maneira estrutural", "em consonância com a lógica do mercado", "conforme apontam especialistas",
-           "sob a omissão do Estado", "no cenário hodierno"),
+           "sob a omissão do Estado", "no cenário hodierno", "enquanto persiste {}", "uma vez que se ignora {}",
+           "haja vista {}", "à medida que avança {}"),
 }  # fmt: skip
-ACTIONS = ("criar campanhas", "ampliar investimentos", "oferecer cursos", "fiscalizar as normas", "promover debates")
+ACTIONS = (
+    "criar campanhas", "ampliar investimentos", "oferecer cursos", "fiscalizar as normas", "promover debates",
+    "rever os currículos", "contratar profissionais", "divulgar canais de denúncia",
+)  # fmt: skip
 MEANS = (
-    "por meio de verbas públicas",
-    "por meio de parcerias locais",
-    "por meio de leis específicas",
-    "por meio da mídia",
-)
+    "por meio de verbas públicas", "por meio de parcerias locais", "por meio de leis específicas", "por meio da mídia",
+    "por meio de mutirões", "por meio de editais anuais",
+)  # fmt: skip
 AIMS = (
-    "a fim de reduzir o problema",
-    "a fim de garantir direitos",
-    "a fim de formar cidadãos",
-    "a fim de mudar hábitos",
-)
+    "a fim de reduzir o problema", "a fim de garantir direitos", "a fim de formar cidadãos", "a fim de mudar hábitos",
+    "a fim de proteger os mais frágeis", "a fim de cumprir a lei",
+)  # fmt: skip
 MISSPELLINGS = {"ç": "ss", "ão": "aum", "x": "ch", "z": "s", "qu": "k", "lh": "li"}
 
 
 def essays(rows: int, seed: int) -> Iterator[dict[str, str | int]]:
-    """Yield rows with `essay`, `score` (0 to 10) and `theme`; no text stands twice.
+    """Yield rows with `essay`, `score` (0 to 10) and `theme`; no essay stands twice, and few sentences do.
 
     Only integer draws of the standard library's generator and additions decide, so that the text is the same on every
     machine.
     """
     random = Random(seed)
-    seen: set[str] = set()
+    seen: set[bytes] = set()
     while len(seen) < rows:
         theme = random.choice(THEMES)
         skill = random.triangular(-0.15, 1.15, 0.5)
         skills = [min(1.0, max(0.0, skill + random.uniform(-0.2, 0.2))) for _ in range(5)]
         text, score = _write(random, theme, skills)
-        if text not in seen:
-            seen.add(text)
+        digest = blake2b(text.encode(), digest_size=16).digest()
+        if digest not in seen:
+            seen.add(digest)
             yield {"essay": text, "score": score, "theme": theme[0]}
 
 
 def _write(random: Random, theme: tuple[str, str, str, str], skills: list[float]) -> tuple[str, int]:
+    """Return an essay of one paragraph or more, and its score."""
     language, structure, argument, cohesion, proposal = skills
-    paragraphs = 1 + round(structure * 3)
     connectives: set[str] = set()
-    refined = clauses = slips = words = 0
-    written = []
-    for number in range(paragraphs):
+    refined = clauses = 0
+    paragraphs = []
+    for number in range(1 + round(structure * 3)):
         sentences = []
         for _ in range(1 + round(structure * 1.5 + random.random() * 0.8)):
             high = random.random() < argument
@@ -114,18 +120,18 @@ def _write(random: Random, theme: tuple[str, str, str, str], skills: list[float]
                 connectives.add(connective)
                 sentence = f"{connective}, {sentence}"
             sentences.append(sentence)
-        written.append(sentences)
+        paragraphs.append(sentences)
     elements = round(proposal * 4)
     if elements:
-        parts = (random.choice(theme[2:]) + " deve", random.choice(ACTIONS), random.choice(MEANS), random.choice(AIMS))
-        written.append([" ".join(parts[:elements])])
+        paragraphs.append([_proposal(random, theme, elements)])
+    slips = words = 0
     lines = []
-    for sentences in written:
+    for sentences in paragraphs:
         finished = []
         for sentence in sentences:
-            sentence, made = _slip(random, sentence, (1 - language) * 0.3)
-            slips, words = slips + made, words + len(sentence.split())
-            finished.append(sentence[0].upper() + sentence[1:] + ".")
+            slipped, made = _slip(random, sentence, (1 - language) * 0.3)
+            slips, words = slips + made, words + len(slipped.split())
+            finished.append(slipped[0].upper() + slipped[1:] + ".")
         lines.append(" ".join(finished))
     points = (
         max(0.0, 2 - 10 * slips / words),
@@ -142,21 +148,37 @@ def _sentence(random: Random, theme: tuple[str, str, str, str], high: bool, open
     subject = theme[0] if opening and random.random() < 0.5 else random.choice((*SUBJECTS[high], theme[1]))
     verb = random.choice(VERBS[high])
     if subject == theme[0]:
-        verb = re.sub("m$", "", verb)
-    return f"{subject} {verb} {random.choice(OBJECTS[high])} {random.choice(TAILS[high])}"
+        verb = verb.removesuffix("m")
+    words = [subject, verb, random.choice(OBJECTS[high]), random.choice(TAILS[high]).format(theme[0])]
+    if random.random() < 0.6:
+        words.insert(1, random.choice(ADVERBS[high]))
+    return " ".join(words)
+
+
+def _proposal(random: Random, theme: tuple[str, str, str, str], elements: int) -> str:
+    """Return a proposal for intervention with the first of its elements: who, what, how and what for."""
+    agent = random.choice(theme[2:])
+    duty = "devem" if agent.startswith(("os ", "as ")) else "deve"
+    parts = (f"{agent} {duty} agir", random.choice(ACTIONS), random.choice(MEANS), random.choice(AIMS))
+    if elements > 1:
+        parts = (f"{agent} {duty}", *parts[1:])
+    return " ".join(parts[:elements])
 
 
 def _slip(random: Random, sentence: str, rate: float) -> tuple[str, int]:
-    """Misspell words at the given rate, as students do: agreement, accents, letters that sound alike."""
+    """Misspell words at the given rate, as students do: agreement, accents, letters that sound alike or change place.
+
+    Returns:
+        The sentence, and how many of its words are misspelt.
+    """
     words, made = sentence.split(), 0
     for index, word in enumerate(words):
-        if len(word) < 4 or random.random() >= rate:
+        if len(word) < 4 or not word.isalpha() or random.random() >= rate:
             continue
         bare = "".join(c for c in unicodedata.normalize("NFD", word) if not unicodedata.combining(c))
-        found = [wrong for right, wrong in MISSPELLINGS.items() if right in word]
-        if found:
-            right = next(right for right in MISSPELLINGS if right in word)
-            words[index] = word.replace(right, found[0])
+        sound = next((letters for letters in MISSPELLINGS if letters in word), None)
+        if sound:
+            words[index] = word.replace(sound, MISSPELLINGS[sound])
         elif word.endswith("s"):
             words[index] = word[:-1]
         elif bare != word:
