@@ -4,8 +4,9 @@
 of the content, so that the same essays give the same bytes on every machine.
 """
 
-from collections.abc import Iterable, Mapping
-from hashlib import blake2b, file_digest
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from redacoes.errors import UserError
+
+ROWS = 1000  # rows in memory at once
 
 datasets.disable_progress_bars()
 
@@ -27,18 +30,21 @@ def write(batches: Iterable[Mapping[str, Any]], features: datasets.Features, pat
     """Stream batches into an Arrow file and return it memory-mapped.
 
     Args:
-        batches: Mappings from column names to equally long sequences; none is kept in memory once written.
+        batches: Mappings from column names to equally long sequences of JSON values; none is kept in memory once
+            written, and where one ends and the next begins leaves no trace in what :func:`save` writes.
         features: The columns and their types.
         path: The file to write.
     """
     schema = features.arrow_schema
+    digest = _digest()
+    digest.update(repr(features).encode())
     with pa.ipc.new_stream(path, schema) as writer:
         for batch in batches:
-            writer.write_batch(pa.record_batch([pa.array(batch[f.name], f.type) for f in schema], schema=schema))
-    with path.open("rb") as file:
-        fingerprint = file_digest(file, _digest).hexdigest()
+            writer.write_batch(pa.RecordBatch.from_pydict(batch, schema=schema))
+            for row in zip(*(batch[name] for name in schema.names), strict=True):
+                digest.update(json.dumps(row).encode())
     table = datasets.Dataset.from_file(str(path)).data
-    return datasets.Dataset(table, info=datasets.DatasetInfo(features=features), fingerprint=fingerprint)
+    return datasets.Dataset(table, info=datasets.DatasetInfo(features=features), fingerprint=digest.hexdigest())
 
 
 def select(dataset: datasets.Dataset, rows: NDArray[np.int64]) -> datasets.Dataset:
@@ -64,6 +70,18 @@ def load(folder: str | Path) -> datasets.DatasetDict:
         return datasets.load_from_disk(str(folder))
     except (OSError, ValueError, pa.ArrowInvalid) as error:
         raise UserError(f"{folder} cannot be read ({error}); remove it and run dvc repro or dvc pull") from error
+
+
+class Texts:
+    """A column of texts in batches, read from the memory map each time it is iterated."""
+
+    def __init__(self, dataset: datasets.Dataset, column: str) -> None:
+        """Keep the data set and the column's name."""
+        self.dataset, self.column = dataset, column
+
+    def __iter__(self) -> Iterator[list[str]]:
+        """Yield lists of up to `ROWS` texts."""
+        return (batch[self.column] for batch in self.dataset.iter(batch_size=ROWS))
 
 
 def lists(dataset: datasets.Dataset, column: str) -> tuple[NDArray[np.int32], NDArray[np.int64]]:

@@ -6,7 +6,7 @@ Nothing here needs TensorFlow: weights are looked at through the safetensors hea
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -42,11 +42,11 @@ WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 
 
-def from_scratch(texts: Iterator[list[str]], checkpoint: Checkpoint, folder: Path) -> None:
+def from_scratch(texts: Iterable[list[str]], checkpoint: Checkpoint, folder: Path) -> None:
     """Train a WordPiece tokenizer and write it beside a configuration with no weights.
 
     Args:
-        texts: Batches of training essays.
+        texts: Batches of training essays; iterated twice.
         checkpoint: Architecture, sizes and vocabulary.
         folder: Written anew.
 
@@ -86,7 +86,7 @@ def from_scratch(texts: Iterator[list[str]], checkpoint: Checkpoint, folder: Pat
     config.save_pretrained(folder)
 
 
-def train_wordpiece(texts: Iterator[list[str]], checkpoint: Checkpoint) -> list[str]:
+def train_wordpiece(texts: Iterable[list[str]], checkpoint: Checkpoint) -> list[str]:
     """Return a WordPiece vocabulary in the order of its ids, the same in every process.
 
     The trainer numbers continuation characters (``##c``) in the order of a hash map with a random seed, and breaks ties
@@ -96,9 +96,8 @@ def train_wordpiece(texts: Iterator[list[str]], checkpoint: Checkpoint) -> list[
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=checkpoint.lowercase, strip_accents=False)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    batches = list(texts)
     normalize = tokenizer.normalizer.normalize_str
-    alphabet = sorted({c for text in chain.from_iterable(batches) for c in normalize(text) if not c.isspace()})
+    alphabet = sorted({c for text in chain.from_iterable(texts) for c in normalize(text) if not c.isspace()})
     fixed = [*SPECIAL, *alphabet, *(f"##{c}" for c in alphabet)]
     if len(fixed) > checkpoint.vocabulary_size:
         raise UserError(
@@ -112,7 +111,7 @@ def train_wordpiece(texts: Iterator[list[str]], checkpoint: Checkpoint) -> list[
         show_progress=False,
     )
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    tokenizer.train_from_iterator(batches, trainer)
+    tokenizer.train_from_iterator(texts, trainer)
     ids = tokenizer.get_vocab()
     return sorted(ids, key=ids.__getitem__)
 
@@ -170,6 +169,15 @@ def _weight_files(source: Path) -> list[str]:
 def load_tokenizer(folder: str | Path) -> Any:
     """Return the fast tokenizer in `folder`."""
     return AutoTokenizer.from_pretrained(folder, use_fast=True)
+
+
+def longest_input(folder: str | Path) -> int:
+    """Return how many tokens, special ones included, the encoder in `folder` has positions for."""
+    config = AutoConfig.from_pretrained(folder)
+    positions: int = config.max_position_embeddings
+    if "roberta" in config.model_type:  # whose positions are counted from the padding id on
+        positions -= config.pad_token_id + 1
+    return positions
 
 
 def has_weights(folder: str | Path) -> bool:

@@ -195,6 +195,8 @@ def fit(model: Any, train_part: Dataset, validation_part: Dataset, pad_id: int, 
         loss=tf_keras.losses.CategoricalCrossentropy(from_logits=True),
         weighted_metrics=[tf_keras.metrics.CategoricalAccuracy(name="accuracy")],
     )
+    live = Live(dir=str(curves), dvcyaml=None, save_dvc_exp=False, report=None)
+    live.step = 1  # the curves count epochs as people do
     callbacks = [
         tf_keras.callbacks.TerminateOnNaN(),
         tf_keras.callbacks.EarlyStopping(
@@ -202,7 +204,7 @@ def fit(model: Any, train_part: Dataset, validation_part: Dataset, pad_id: int, 
             patience=train.early_stopping_patience or train.epochs,
             restore_best_weights=train.keep == "best",
         ),
-        DVCLiveCallback(live=Live(dir=str(curves), dvcyaml=None, save_dvc_exp=False, report=None)),
+        DVCLiveCallback(live=live),
     ]
     history = model.fit(
         batches,

@@ -1,5 +1,6 @@
 """What is kept of the essays while they stream into Arrow: enough to split and to count, and never the texts."""
 
+from array import array
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
@@ -8,14 +9,16 @@ import numpy as np
 from datasets import ClassLabel, Features, Value
 from numpy.typing import NDArray
 
+from redacoes.arrow import ROWS
 from redacoes.corpus import Essay, Tally
 
-BATCH = 1000  # essays in memory at once
+Integers = NDArray[np.int64]
+
 QUANTILES = {"min": 0.0, "q25": 0.25, "median": 0.5, "q75": 0.75, "max": 1.0}
 
 
 class Prepared:
-    """Streams essays as Arrow batches, and remembers of each its score, group, lengths and first copy.
+    """Streams essays as Arrow batches, and remembers of each a handful of numbers, in flat arrays.
 
     Attributes:
         features: The columns of a split: `row` (int64), `essay` (string), `score` (ClassLabel 0 to `max_score`).
@@ -29,57 +32,59 @@ class Prepared:
         """
         labels = ClassLabel(names=[str(score) for score in range(max_score + 1)])
         self.features = Features({"row": Value("int64"), "essay": Value("string"), "score": labels})
-        self._columns: dict[str, list[Any]] = {name: [] for name in ("score", "group", "copy", "characters", "words")}
-        self._first: dict[bytes, int] = {}
+        self._columns = {name: array("q") for name in ("row", "first", "score", "group", "characters", "words")}
+        self._group_numbers: dict[str, int] = {}
 
     def batches(self, essays: Iterator[Essay]) -> Iterator[Mapping[str, Any]]:
-        """Yield the columns of `features` for every `BATCH` essays."""
-        while batch := list(islice(essays, BATCH)):
+        """Yield the columns of `features` for every `ROWS` essays."""
+        while batch := list(islice(essays, ROWS)):
             for essay in batch:
-                index = len(self._columns["score"])
-                self._columns["score"].append(essay.score)
-                self._columns["group"].append(essay.group)
-                self._columns["copy"].append(self._first.setdefault(essay.key, index))
-                self._columns["characters"].append(len(essay.text))
-                self._columns["words"].append(len(essay.text.split()))
+                group = self._group_numbers.setdefault(essay.group, len(self._group_numbers))
+                numbers = (essay.row, essay.first, essay.score, group, len(essay.text), len(essay.text.split()))
+                for column, number in zip(self._columns.values(), numbers, strict=True):
+                    column.append(number)
             yield {
                 "row": [essay.row for essay in batch],
                 "essay": [essay.text for essay in batch],
                 "score": [essay.score for essay in batch],
             }
 
+    def _column(self, name: str) -> Integers:
+        return np.array(self._columns[name], dtype=np.int64)
+
     @property
-    def scores(self) -> NDArray[np.int64]:
+    def scores(self) -> Integers:
         """The score of each row, int64 ``(rows,)``."""
-        return np.array(self._columns["score"], dtype=np.int64)
+        return self._column("score")
 
     @property
-    def groups(self) -> NDArray[np.str_]:
-        """The group of each row, str ``(rows,)``."""
-        return np.array(self._columns["group"], dtype=np.str_)
+    def groups(self) -> Integers:
+        """The number of each row's group, int64 ``(rows,)``."""
+        return self._column("group")
 
     @property
-    def copies(self) -> NDArray[np.int64]:
+    def copies(self) -> Integers:
         """The index of the first row with the same essay, int64 ``(rows,)``."""
-        return np.array(self._columns["copy"], dtype=np.int64)
+        return np.searchsorted(self._column("row"), self._column("first"))
 
-    def summary(self, tally: Tally, parts: Mapping[str, NDArray[np.int64]]) -> dict[str, Any]:
+    def summary(self, tally: Tally, parts: Mapping[str, Integers]) -> dict[str, Any]:
         """Return rows read, kept and dropped by reason, class counts by split, and quantiles of the lengths."""
         names = self.features["score"].names
-        counts = {part: np.bincount(self.scores[rows], minlength=len(names)) for part, rows in parts.items()}
+        scores = self.scores
+        counts = {part: np.bincount(scores[rows], minlength=len(names)) for part, rows in parts.items()}
         return {
             "rows": {
                 "read": tally.read,
-                "kept": len(self.scores),
+                "kept": len(scores),
                 "dropped": sum(tally.dropped.values()),
                 "dropped_by_reason": dict(sorted(tally.dropped.items())),
             },
             "splits": {part: len(rows) for part, rows in parts.items()},
             "scores": {part: dict(zip(names, map(int, count), strict=True)) for part, count in counts.items()},
-            **{unit: _quantiles(self._columns[unit]) for unit in ("characters", "words")},
+            **{unit: _quantiles(self._column(unit)) for unit in ("characters", "words")},
         }
 
 
-def _quantiles(values: list[int]) -> dict[str, float]:
+def _quantiles(values: Integers) -> dict[str, float]:
     points = np.quantile(values, list(QUANTILES.values()))
     return {name: round(float(point), 1) for name, point in zip(QUANTILES, points, strict=True)}

@@ -14,12 +14,12 @@ from redacoes.params import Split
 Indices = NDArray[np.int64]
 
 
-def assign(scores: Indices, groups: NDArray[np.str_], copies: Indices, split: Split) -> dict[str, Indices]:
+def assign(scores: Indices, groups: Indices, copies: Indices, split: Split) -> dict[str, Indices]:
     """Divide rows into train, validation and test.
 
     Args:
         scores: int64 ``(rows,)``: the class of each row.
-        groups: str ``(rows,)``: the group of each row; read by the grouped strategy alone.
+        groups: int64 ``(rows,)``: the number of the group of each row; read by the grouped strategy alone.
         copies: int64 ``(rows,)``: the index of the first row with the same essay (its own, for most).
         split: Strategy, sizes, seed, and whether copies of an essay stay together.
 
@@ -53,7 +53,7 @@ def assign(scores: Indices, groups: NDArray[np.str_], copies: Indices, split: Sp
 
 
 def _divide(
-    rows: Indices, share: float, name: str, scores: Indices, groups: NDArray[np.str_], split: Split
+    rows: Indices, share: float, name: str, scores: Indices, groups: Indices, split: Split
 ) -> tuple[Indices, Indices]:
     count = ceil(round(share * len(rows), 9))  # as datasets.train_test_split counts; 0.1 + 0.2 must not add a row
     if not 0 < count < len(rows):
@@ -83,12 +83,11 @@ def _divide(
     return np.sort(kept), np.sort(taken)
 
 
-def _merge_groups(groups: NDArray[np.str_], copies: Indices) -> NDArray[np.str_]:
+def _merge_groups(groups: Indices, copies: Indices) -> Indices:
     """Join groups that share an essay: neither the essay nor either group may stand on two sides."""
-    _, numbers = np.unique(groups, return_inverse=True)
-    count = int(numbers.max()) + 1
-    links = coo_array((np.ones(len(copies)), (numbers, numbers[copies])), shape=(count, count))
-    return connected_components(links, directed=False)[1][numbers].astype(str)
+    count = int(groups.max()) + 1
+    links = coo_array((np.ones(len(copies)), (groups, groups[copies])), shape=(count, count))
+    return connected_components(links, directed=False)[1][groups]
 
 
 def _follow_first_copy(parts: dict[str, Indices], copies: Indices) -> dict[str, Indices]:

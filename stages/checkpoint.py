@@ -13,8 +13,7 @@ def main(params: Params) -> None:
     with staged("models/base") as [folder]:
         if params.checkpoint.source == "scratch":
             train = arrow.load(params.checkpoint.path)["train"]
-            texts = (batch["essay"] for batch in train.iter(batch_size=1000))
-            checkpoint.from_scratch(texts, params.checkpoint, folder)
+            checkpoint.from_scratch(arrow.Texts(train, "essay"), params.checkpoint, folder)
         else:
             checkpoint.from_path(Path(params.checkpoint.path), folder)
 

@@ -40,7 +40,7 @@ FAULTS = {
     "negative": ("essay,score\na,-1\n", {}, "'-1' is negative"),
     "above the scale": ("essay,score\na,640\n", {}, "'640' is above 10; set data.score_scale"),
     "half point": ("essay,score\na,3.5\n", {}, "'3.5' is not a whole score from 0 to 10; set data.rounding"),
-    "ragged row": ("essay,score\na,1\nb,2,3\n", {}, "line 3: 3 fields"),
+    "ragged row": ("essay,score\na,1\nb,2,3\n", {}, "line 3: 3 fields where the header has 2; mend the row, or put a field that holds ',' in quotes"),
     "unclosed quote": ('essay,score\na,1\n"b,2\nc,3\n', {}, "line 3: the quotes of this row cannot be read"),
     "wrong delimiter": ("essay;score\na;1\n", {}, "separated by ';', not by ','; set data.delimiter"),
     "encoding": ("essay,score\na,1\nação,2\n".encode("latin-1"), {}, "line 3: not utf-8 text"),

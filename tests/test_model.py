@@ -8,8 +8,9 @@ import pytest
 from datasets import ClassLabel, Dataset, Features, List, Value
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.numpy import load_file
 
-from redacoes import arrow, checkpoint, params
+from redacoes import checkpoint, params
 from redacoes.batching import Ragged, epoch_batches
 from redacoes.errors import UserError
 
@@ -34,7 +35,7 @@ def base(folder: Path, architecture: str = "distilbert") -> Path:
         "layers": 1,
         "inner_width": 32,
     }
-    checkpoint.from_scratch(iter([TEXTS]), PARAMS.checkpoint.model_copy(update=small), folder)
+    checkpoint.from_scratch([TEXTS], PARAMS.checkpoint.model_copy(update=small), folder)
     return folder
 
 
@@ -75,6 +76,72 @@ def test_a_saved_model_gives_the_same_logits_and_holds_no_pickle(model, tmp_path
     np.testing.assert_array_equal(model.to_pytorch(again)[embeddings[0]], model.to_pytorch(loaded)[embeddings[0]])
 
 
+def curve(folder: Path, name: str) -> list[float]:
+    lines = (folder / "plots" / "metrics" / f"{name}.tsv").read_text().splitlines()
+    assert [line.split("\t")[0] for line in lines[1:]] == [str(epoch) for epoch in range(1, len(lines))]
+    return [float(line.split("\t")[1]) for line in lines[1:]]
+
+
+def loss(model, classifier, rows: Dataset) -> float:
+    logits = model.predict(classifier, rows, 0, batch_size=8, multiple=32).astype(float)
+    targets = model.soft_targets(3, PARAMS.train.label_spread)[rows["labels"]]
+    return float((np.log(np.exp(logits).sum(axis=1)) - (targets * logits).sum(axis=1)).mean())
+
+
+def test_the_epoch_that_is_asked_for_is_kept(model, tmp_path: Path) -> None:
+    folder = base(tmp_path / "base")
+    rows = part(folder)
+    features = rows.features
+    misleading = rows.remove_columns("labels").add_column("labels", [0] * 30 + [2] * 10).cast(features)
+    kept = {}
+    for keep in ("best", "last"):
+        train = PARAMS.train.model_copy(update={"epochs": 5, "keep": keep, "learning_rate": 0.05, "warmup": 0.0})
+        classifier = model.build(folder, ["0", "1", "2"], train)
+        model.fit(classifier, rows, misleading, 0, train, tmp_path / keep)
+        losses = curve(tmp_path / keep, "eval/loss")
+        assert len(losses) == len(curve(tmp_path / keep, "train/loss")) == 5
+        assert min(losses) < losses[-1]  # else this test would tell nothing
+        kept[keep] = loss(model, classifier, misleading), min(losses), losses[-1]
+    assert kept["best"][0] == pytest.approx(kept["best"][1], rel=1e-4)
+    assert kept["last"][0] == pytest.approx(kept["last"][2], rel=1e-4)
+
+    train = train.model_copy(update={"epochs": 20, "early_stopping_patience": 2})
+    classifier = model.build(folder, ["0", "1", "2"], train)
+    model.fit(classifier, rows, misleading, 0, train, tmp_path / "stopped")
+    losses = curve(tmp_path / "stopped", "eval/loss")
+    assert len(losses) == int(np.argmin(losses)) + 1 + 2 < 20
+
+
+def test_the_schedule_ends_with_the_last_step(model, tmp_path: Path) -> None:
+    folder = base(tmp_path / "base")
+    train = PARAMS.train.model_copy(update={"epochs": 2, "drop_last": True, "warmup": 0.0, "learning_rate": 2e-5})
+    rates = {}
+    for name, change in {"notebook": {}, "warm": {"warmup": 0.5}, "constant": {"schedule": "constant"}}.items():
+        train_as = train.model_copy(update=change)
+        classifier = model.build(folder, ["0", "1", "2"], train_as)
+        model.fit(classifier, part(folder), part(folder), 0, train_as, tmp_path / name)
+        rates[name] = [float(classifier.optimizer.lr(step)) for step in range(5)]  # 40 rows // 16 * 2 epochs = 4 steps
+    assert rates["notebook"] == pytest.approx([2e-5, 1.5e-5, 1e-5, 0.5e-5, 0])
+    assert rates["warm"] == pytest.approx([0, 1e-5, 2e-5, 1e-5, 0])
+    assert rates["constant"] == pytest.approx([2e-5] * 5)
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_half_precision_trains_and_is_saved_as_float32(model, tmp_path: Path, precision: str) -> None:
+    folder = base(tmp_path / "base")
+    rows = part(folder)
+    train = PARAMS.train.model_copy(update={"epochs": 3, "precision": precision, "keep": "last", "warmup": 0.0})
+    classifier = model.build(folder, ["0", "1", "2"], train)
+    model.fit(classifier, rows, rows, 0, train, tmp_path / "curves")
+    losses = curve(tmp_path / "curves", "train/loss")
+    assert losses[-1] < losses[0]
+    model.save(classifier, checkpoint.load_tokenizer(folder), tmp_path / "scorer")
+    weights = load_file(tmp_path / "scorer" / "model.safetensors")
+    assert {weight.dtype for weight in weights.values()} == {np.dtype(np.float32)}
+    loaded = model.load(tmp_path / "scorer")
+    assert loss(model, loaded, rows) == pytest.approx(curve(tmp_path / "curves", "eval/loss")[-1], rel=0.02)
+
+
 def test_targets_and_class_weights(model) -> None:
     np.testing.assert_array_equal(model.soft_targets(3, 0.0), np.eye(3))
     soft = model.soft_targets(11, 0.8)
@@ -106,17 +173,3 @@ def test_padding() -> None:
     assert padded["input_ids"].tolist() == [[3, 4, 5, 6, 0, 0, 0, 0], [1, 2, 0, 0, 0, 0, 0, 0]]
     assert padded["attention_mask"].sum(axis=1).tolist() == [4, 2]
     assert ids.pad(np.array([1]), 0, 8, 5)["input_ids"].shape == (1, 5)
-
-
-def test_arrow_bytes_depend_on_content_alone(tmp_path: Path) -> None:
-    def make(name: str) -> dict[str, bytes]:
-        whole = arrow.write([{"a": [1, 2, 3]}], Features({"a": Value("int64")}), tmp_path / f"{name}.arrow")
-        arrow.save({"train": arrow.select(whole, np.array([0, 2]))}, tmp_path / name)
-        assert list(arrow.load(tmp_path / name)["train"]["a"]) == [1, 3]
-        return {
-            str(p.relative_to(tmp_path / name)): p.read_bytes() for p in (tmp_path / name).rglob("*") if p.is_file()
-        }
-
-    assert make("um") == make("dois")
-    with pytest.raises(UserError, match="cannot be read"):
-        arrow.load(tmp_path / "nada")

@@ -12,11 +12,11 @@ from redacoes.splits import assign
 SPLIT = params.load("params.yaml").split
 
 
-def divide(scores: list[int], groups: list[str] | None = None, copies: list[int] | None = None, **changes: object):
+def divide(scores: list[int], groups: list[int] | None = None, copies: list[int] | None = None, **changes: object):
     rows = len(scores)
     return assign(
         np.array(scores),
-        np.array(groups or [""] * rows, dtype=np.str_),
+        np.array(groups or [0] * rows),
         np.array(copies if copies is not None else range(rows)),
         SPLIT.model_copy(update=changes),
     )
@@ -56,7 +56,7 @@ def test_stratified_keeps_the_shares_of_scores() -> None:
 
 
 def test_groups_stay_together_even_when_they_share_an_essay() -> None:
-    groups = [f"tema {row % 12}" for row in range(120)]
+    groups = [row % 12 for row in range(120)]
     copies = list(range(120))
     copies[13] = 0  # an essay of theme 1 is a copy of one of theme 0
     parts = divide([1] * 120, groups=groups, copies=copies, strategy="grouped")
@@ -64,7 +64,7 @@ def test_groups_stay_together_even_when_they_share_an_essay() -> None:
     assert all(len(side) == 1 for side in sides)
     assert sides[0] == sides[1]
     with pytest.raises(UserError, match="group cannot be divided"):
-        divide([1] * 40, groups=["a", "b"] * 20, strategy="grouped")
+        divide([1] * 40, groups=[0, 1] * 20, strategy="grouped")
 
 
 def test_too_few_rows() -> None:

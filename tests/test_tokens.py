@@ -20,7 +20,7 @@ from pathlib import Path
 from redacoes import checkpoint, params, synthetic
 import sys
 texts = [row["essay"] for row in synthetic.essays(200, 1)]
-checkpoint.from_scratch(iter([texts]), params.load("params.yaml").checkpoint, Path(sys.argv[1]))
+checkpoint.from_scratch([texts], params.load("params.yaml").checkpoint, Path(sys.argv[1]))
 """
 
 
@@ -61,7 +61,7 @@ def test_a_checkpoint_is_refused_with_the_reason(tmp_path: Path) -> None:
     source = tmp_path / "base"
     with pytest.raises(UserError, match="is not a folder"):
         checkpoint.from_path(source, tmp_path / "out")
-    checkpoint.from_scratch(iter([["Olá, mundo."] * 3]), PARAMS.checkpoint, source)
+    checkpoint.from_scratch([["Olá, mundo."] * 3], PARAMS.checkpoint, source)
     (source / "pytorch_model.bin").write_bytes(b"pickle")
     with pytest.raises(UserError, match=r"has no model.safetensors; pickled weights \(.bin\) are never loaded"):
         checkpoint.from_path(source, tmp_path / "out")
@@ -76,7 +76,7 @@ def test_a_checkpoint_is_refused_with_the_reason(tmp_path: Path) -> None:
 
 
 def test_lengths_are_those_before_truncation(tmp_path: Path) -> None:
-    checkpoint.from_scratch(iter([["uma frase curta", "outra"]]), PARAMS.checkpoint, tmp_path / "base")
+    checkpoint.from_scratch([["uma frase curta", "outra"]], PARAMS.checkpoint, tmp_path / "base")
     tokenizer = checkpoint.load_tokenizer(tmp_path / "base")
     ids, lengths = encode(tokenizer, ["uma frase " * 20], PARAMS.tokenize.model_copy(update={"max_length": 12}))
     assert len(ids[0]) == 12
