@@ -1,5 +1,7 @@
 """Measure what a model must beat, class prior and TF-IDF: python -m stages.baseline."""
 
+from typing import Any
+
 import numpy as np
 
 from redacoes import arrow, baseline, metrics
@@ -16,22 +18,14 @@ def main(params: Params) -> None:
     scores = {name: np.asarray(part["score"]) for name, part in parts.items()}
     classes = parts["train"].features["score"].num_classes
     prior = {name: baseline.class_prior(scores["train"], classes, len(texts[name])) for name in ("validation", "test")}
-    on_validation, on_test, c = baseline.tfidf(
-        texts["train"],
-        scores["train"],
-        (texts["validation"], scores["validation"]),
-        texts["test"],
-        classes,
-        params.baseline,
-    )
-    report = {}
-    for name, probabilities in {"prior": prior, "tfidf": {"validation": on_validation, "test": on_test}}.items():
+    tfidf, c = baseline.tfidf(texts, scores, classes, params.baseline)
+    report: dict[str, dict[str, Any]] = {}
+    for name, probabilities in {"prior": prior, "tfidf": tfidf}.items():
         decision = Decision.fit(params.decision.rule, probabilities["validation"], scores["validation"])
-        values = {
-            part: (scores[part], decision.apply(values), values, params.evaluate.calibration_bins)
+        report[name] = {
+            part: metrics.report(scores[part], decision.apply(values), values, params.evaluate.calibration_bins)
             for part, values in probabilities.items()
         }
-        report[name] = {part: metrics.report(*value) for part, value in values.items()}
     report["tfidf"]["c"] = c
     with staged("metrics/baseline.json") as [path]:
         write_json(path, report)
