@@ -91,38 +91,57 @@ def _f1(confusion: Floats) -> tuple[Floats, Floats]:
 
 
 def _calibration_error(scores: Integers, probabilities: Floats, bins: int, weights: Floats) -> Floats:
-    confidence, correct, place = _confidence(scores, probabilities, bins)
-    members = place[:, None] == np.arange(bins)
+    confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == scores
+    members = _bin(confidence, bins)[:, None] == np.arange(bins)
     return np.abs(weights @ (members * (correct - confidence)[:, None])).sum(axis=1)
 
 
-def _confidence(scores: Integers, probabilities: Floats, bins: int) -> tuple[Floats, Floats, Integers]:
-    confidence = probabilities.max(axis=1)
-    correct = (probabilities.argmax(axis=1) == scores).astype(np.float64)
-    return confidence, correct, np.minimum((confidence * bins).astype(np.int64), bins - 1)
+def _bin(probabilities: Floats, bins: int) -> Integers:
+    return np.clip((probabilities * bins).astype(np.int64), 0, bins - 1)
 
 
 def reliability(scores: Integers, probabilities: Floats, bins: int) -> list[dict[str, float | int]]:
-    """Return, for each bin of confidence with rows in it, their mean confidence, their accuracy and their number."""
-    confidence, correct, place = _confidence(scores, probabilities, bins)
+    """Return how often what the model holds for probable is so, for every statement "the score is at least k".
+
+    Scores are ordered, so these statements (``classes - 1`` for each row) say more than the likeliest class does, whose
+    probability is small wherever neighbouring scores are nearly as likely.
+
+    Args:
+        scores: int64 ``(rows,)``: true scores.
+        probabilities: float64 ``(rows, classes)``.
+        bins: Bins of equal width of the probability.
+
+    Returns:
+        For each bin with statements in it: their mean ``probability``, the ``frequency`` with which they are true, and
+        their number, ``statements``.
+    """
+    at_least = 1 - probabilities.cumsum(axis=1)[:, :-1]
+    true = scores[:, None] > np.arange(at_least.shape[1])
+    place = _bin(at_least, bins)
     return [
         {
-            "confidence": round(float(confidence[place == number].mean()), 6),
-            "accuracy": round(float(correct[place == number].mean()), 6),
-            "essays": int((place == number).sum()),
+            "probability": float(at_least[place == number].mean()),
+            "frequency": float(true[place == number].mean()),
+            "statements": int((place == number).sum()),
         }
         for number in np.unique(place)
     ]
 
 
+def confusion(scores: Integers, predicted: Integers, classes: int) -> list[dict[str, int]]:
+    """Return how many rows have each pair of true score and predicted score, pairs that never occur included."""
+    counts = np.bincount(scores * classes + predicted, minlength=classes**2)
+    return [
+        {"score": pair // classes, "predicted": pair % classes, "essays": int(count)}
+        for pair, count in enumerate(counts)
+    ]
+
+
 def report(scores: Integers, predicted: Integers, probabilities: Floats, bins: int) -> dict[str, Any]:
     """Return the metrics as JSON values: six decimals, and null, with the reason under ``undefined``, for NaN."""
-    values = {name: float(value[0]) for name, value in compute(scores, predicted, probabilities, bins).items()}
-    result: dict[str, Any] = {
-        name: None if np.isnan(value) else round(value, 6) + 0.0 for name, value in values.items()
-    }
-    undefined = {name: UNDEFINED[name] for name, value in result.items() if value is None}
-    return {**result, "essays": len(scores), **({"undefined": undefined} if undefined else {})}
+    values = compute(scores, predicted, probabilities, bins)
+    result = {name: None if np.isnan(value[0]) else _rounded(value[0]) for name, value in values.items()}
+    return {**result, "essays": len(scores), **_undefined(result)}
 
 
 def intervals(
@@ -132,7 +151,8 @@ def intervals(
 
     Rows are drawn with replacement (Efron and Tibshirani, 1993, chapter 13). The decision rule is taken as given: the
     interval says how much the metric would vary on other test essays, not with other training runs. A metric that is
-    undefined on the rows themselves is null; samples in which it is undefined are left out.
+    undefined on the rows themselves is null, with the reason under ``undefined``; samples in which it is undefined are
+    left out.
     """
     random = np.random.default_rng(bootstrap.seed)
     rows = len(scores)
@@ -149,8 +169,17 @@ def intervals(
             result[name] = None
             continue
         low, high = np.nanquantile(np.concatenate(samples[name]), [tail, 1 - tail])
-        result[name] = {"low": round(float(low), 6) + 0.0, "high": round(float(high), 6) + 0.0}
-    return result
+        result[name] = {"low": _rounded(low), "high": _rounded(high)}
+    return result | _undefined(result)
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), 6) + 0.0  # -0.0 would be another text for the same number
+
+
+def _undefined(result: dict[str, Any]) -> dict[str, dict[str, str]]:
+    reasons = {name: UNDEFINED[name] for name, value in result.items() if value is None}
+    return {"undefined": reasons} if reasons else {}
 
 
 def predictions(

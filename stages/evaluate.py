@@ -14,6 +14,7 @@ OUTPUTS = (
     "metrics/evaluation.json",
     "metrics/intervals.json",
     "metrics/predictions.csv",
+    "metrics/confusion.csv",
     "metrics/reliability.csv",
 )
 
@@ -30,19 +31,21 @@ def main(params: Params) -> None:
         logits = model.predict(classifier, parts[name], pad_id, evaluate.batch_size, params.train.pad_to_multiple_of)
         scores[name], probabilities[name] = np.asarray(parts[name].data.column("labels")), softmax(logits)
     decision = Decision.fit(params.decision.rule, probabilities["validation"], scores["validation"])
-    values = {
-        name: (scores[name], decision.apply(probabilities[name]), probabilities[name], evaluate.calibration_bins)
-        for name in scores
-    }
+    decided = {name: (scores[name], decision.apply(probabilities[name]), probabilities[name]) for name in probabilities}
+    true, predicted, of_classes = decided["test"]
     rows = np.asarray(parts["test"].data.column("row"))
-    with staged(*OUTPUTS) as [rule, evaluation, intervals, predictions, reliability]:
+    bins, bootstrap = evaluate.calibration_bins, evaluate.bootstrap
+    with staged(*OUTPUTS) as [rule, evaluation, intervals, predictions, confusion, reliability]:
         write_json(rule, decision.to_dict())
-        write_json(evaluation, {name: metrics.report(*value) for name, value in values.items()})
-        write_json(intervals, {name: metrics.intervals(*value, evaluate.bootstrap) for name, value in values.items()})
-        table = pd.DataFrame(metrics.predictions(rows, *values["test"][:3]))
-        table.to_csv(predictions, index=False, float_format="%.8f", lineterminator="\n")
-        bins = metrics.reliability(scores["test"], probabilities["test"], evaluate.calibration_bins)
-        pd.DataFrame(bins).to_csv(reliability, index=False, lineterminator="\n")
+        write_json(evaluation, {name: metrics.report(*part, bins) for name, part in decided.items()})
+        write_json(intervals, {name: metrics.intervals(*part, bins, bootstrap) for name, part in decided.items()})
+        tables = {
+            predictions: metrics.predictions(rows, true, predicted, of_classes),
+            confusion: metrics.confusion(true, predicted, of_classes.shape[1]),
+            reliability: metrics.reliability(true, of_classes, bins),
+        }
+        for path, table in tables.items():
+            pd.DataFrame(table).to_csv(path, index=False, float_format="%.8f", lineterminator="\n")
 
 
 if __name__ == "__main__":

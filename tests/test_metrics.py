@@ -58,13 +58,38 @@ def test_calibration_error_by_hand() -> None:
     assert report["ece"] == pytest.approx(0.5 * 0.4 + 0.5 * 0.4)
 
 
+def test_reliability_by_hand() -> None:
+    probabilities = np.array([[0.2, 0.0, 0.8], [0.1, 0.75, 0.15], [0.1, 0.1, 0.8]])
+    bins = metrics.reliability(np.array([2, 1, 0]), probabilities, 10)
+    by_number = [(found["statements"], found["probability"], found["frequency"]) for found in bins]
+    # at least 1: 0.8 (true), 0.9 (true), 0.9 (false); at least 2: 0.8 (true), 0.15 (false), 0.8 (false)
+    np.testing.assert_allclose(by_number, [(1, 0.15, 0), (3, 0.8, 2 / 3), (2, 0.9, 1 / 2)])
+
+
+def test_a_calibrated_model_is_reliable() -> None:
+    random = np.random.default_rng(5)
+    probabilities = softmax(random.normal(size=(4000, 11)) * 2)
+    scores = np.array([random.choice(11, p=row) for row in probabilities])
+    for found in metrics.reliability(scores, probabilities, 10):
+        assert found["frequency"] == pytest.approx(found["probability"], abs=0.04)
+    assert metrics.report(scores, probabilities.argmax(axis=1), probabilities, 10)["ece"] < 0.03
+
+
+def test_confusion_has_every_pair_of_scores() -> None:
+    cells = metrics.confusion(np.array([0, 2, 2]), np.array([0, 1, 1]), 3)
+    assert [(cell["score"], cell["predicted"]) for cell in cells] == [(t, p) for t in range(3) for p in range(3)]
+    assert {(c["score"], c["predicted"]): c["essays"] for c in cells if c["essays"]} == {(0, 0): 1, (2, 1): 2}
+
+
 def test_an_undefined_metric_is_null_with_the_reason() -> None:
     probabilities = np.tile([0.2, 0.8], (5, 1))
     ones = np.ones(5, dtype=int)
     report = metrics.report(ones, ones, probabilities, 10)
     assert report["qwk"] is None
     assert "one and the same score" in report["undefined"]["qwk"]
-    assert metrics.intervals(ones, ones, probabilities, 10, BOOTSTRAP)["qwk"] is None
+    intervals = metrics.intervals(ones, ones, probabilities, 10, BOOTSTRAP)
+    assert intervals["qwk"] is None
+    assert intervals["undefined"] == report["undefined"]
     json.dumps(report, allow_nan=False)
 
 
