@@ -8,6 +8,7 @@ from datasets import Dataset, Features, List, Value
 from tqdm import tqdm
 
 from redacoes import arrow, checkpoint, tokens
+from redacoes.errors import UserError
 from redacoes.files import staged, write_json
 from redacoes.params import Params, Tokenize
 from redacoes.stage import run
@@ -27,6 +28,12 @@ def main(params: Params) -> None:
     """Write `data/tokenized/` and `metrics/tokens.json`."""
     splits = arrow.load("data/splits")
     tokenizer = checkpoint.load_tokenizer("models/base")
+    longest = checkpoint.longest_input("models/base")
+    if params.tokenize.max_length > longest:
+        raise UserError(
+            f"tokenize.max_length is {params.tokenize.max_length}, and the encoder in models/base has positions for "
+            f"{longest} tokens: lower it"
+        )
     with staged("data/tokenized", "metrics/tokens.json") as [folder, summary]:
         parts, lengths = {}, {}
         for name, part in splits.items():
