@@ -1,4 +1,4 @@
-# `make` lists the targets. The environment is made from uv.lock whenever that, or the interpreter, has changed.
+# `make` lists the targets. The environment is brought up to date whenever uv.lock or pyproject.toml has changed.
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -6,17 +6,23 @@ STAMP := $(VENV)/.installed
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 unexport VIRTUAL_ENV
 
-.PHONY: help install repro test test-slow lint bench plots packages clean
+.PHONY: help install repro test test-slow lint bench plots pictures packages clean
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+
+NEEDED := import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else \
+	"error: Python 3.11 to 3.13 is needed, and $(PYTHON) is " + sys.version.split()[0] + ": make PYTHON=python3.12, say")
 
 install: $(STAMP)  ## prepare .venv from uv.lock
 
 $(STAMP): uv.lock pyproject.toml
-	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m uv --version >/dev/null 2>&1 || $(VENV)/bin/python -m pip install --quiet "$$(grep -o 'uv==[0-9.]*' pyproject.toml)"
-	UV_PROJECT_ENVIRONMENT=$(VENV) $(VENV)/bin/python -m uv sync --frozen --quiet --inexact --python $(VENV)/bin/python
-	touch $@
+	@echo "preparing $(VENV) from uv.lock, which takes minutes the first time"
+	@test -x $(VENV)/bin/pip || { $(PYTHON) -c '$(NEEDED)' && $(PYTHON) -m venv $(VENV); }
+	@$(VENV)/bin/python -m uv --version >/dev/null 2>&1 \
+		|| $(VENV)/bin/python -m pip install --quiet "$$(grep -o 'uv==[0-9.]*' pyproject.toml)"
+	@test -t 2 || quiet=--quiet; UV_PROJECT_ENVIRONMENT=$(VENV) \
+		$(VENV)/bin/python -m uv sync --frozen --inexact $$quiet --python $(VENV)/bin/python
+	@touch $@
 
 repro: install  ## bring data, model, metrics and plots up to date
 	dvc repro
@@ -32,13 +38,16 @@ lint: install  ## ruff and mypy
 	ruff format --check .
 	mypy
 
-bench: install  ## seconds by stage; training against the notebook's own loop
+bench: repro  ## seconds by stage; training against the notebook's own loop
 	python -m benchmarks.stages
 	python -m benchmarks.training
 
-plots: install  ## write the DVC plots page, and the same plots as pictures in docs/
+plots: install  ## write the DVC plots page, and the same plots as pictures, into plots/
 	dvc plots show --out plots
-	python -m tools.draw_plots
+	python -m tools.draw_plots plots
+
+pictures: install  ## redraw the README's pictures from the plots of this workspace
+	python -m tools.draw_plots docs
 
 packages: install  ## take the versions in packages.json from uv.lock
 	python -m tools.pin_packages
