@@ -15,7 +15,7 @@ def main() -> None:
         begin = time.perf_counter()
         for stage in stages:
             start = time.perf_counter()
-            command = ["dvc", "repro", "--quiet", "--single-item", stage]
+            command = ["dvc", "repro", "--quiet", "--force", "--single-item", stage]
             subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             print(f"{stage:<12}{time.perf_counter() - start:7.1f} s, with dvc's own start", flush=True)
         print(f"{'in all':<12}{time.perf_counter() - begin:7.1f} s")

@@ -7,6 +7,7 @@ own first lines and nowhere else.
 import os
 
 os.environ["TF_USE_LEGACY_KERAS"] = "1"  # transformers and DVCLive must see one and the same Keras
+os.environ["KERAS_HOME"] = os.devnull  # Keras reads float type and epsilon from a file at home, and writes one
 os.environ["HF_HUB_OFFLINE"] = "1"  # no stage downloads anything
 os.environ["TRANSFORMERS_NO_ADVISORY_WARNINGS"] = "1"
 os.environ["TRANSFORMERS_VERBOSITY"] = "error"

@@ -33,14 +33,14 @@ class Clone:
 
     def __init__(self, path: Path, source: Path = ROOT) -> None:
         self.path = path
+        self.environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
         subprocess.run(["git", "clone", "-q", str(source), str(path)], check=True, capture_output=True)
         for name, value in {"user.name": "Teste", "user.email": "teste@example.org"}.items():
             self.git("config", name, value)
 
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
         done = subprocess.run(
-            command, cwd=self.path, capture_output=True, text=True, env=environment, check=False, timeout=600
+            command, cwd=self.path, capture_output=True, text=True, env=self.environment, check=False, timeout=600
         )
         if check and done.returncode:
             raise AssertionError(f"{command} exited {done.returncode}\n{done.stdout}\n{done.stderr}")
@@ -89,6 +89,10 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     clone = Clone(tmp_path_factory.mktemp("origem") / "redações do time")
     working_tree(clone.path)
     clone.set(**SMALL)
+    clone.environment |= {name: str(tmp_path_factory.mktemp(name)) for name in ("HOME", "TMPDIR")}
+    keras = Path(clone.environment["HOME"], ".keras", "keras.json")  # what a home holds must change no result
+    keras.parent.mkdir()
+    keras.write_text('{"floatx": "float64", "epsilon": 0.01}')
     clone.dvc("repro")
     clone.git("checkout", "-q", "-B", "main")
     clone.git("add", "-A")
