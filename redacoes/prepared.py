@@ -1,15 +1,13 @@
 """What is kept of the essays while they stream into Arrow: enough to split and to count, and never the texts."""
 
 from array import array
-from collections.abc import Iterator, Mapping
-from itertools import islice
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from datasets import ClassLabel, Features, Value
 from numpy.typing import NDArray
 
-from redacoes.arrow import ROWS
 from redacoes.corpus import Essay, Tally
 
 Integers = NDArray[np.int64]
@@ -18,7 +16,7 @@ QUANTILES = {"min": 0.0, "q25": 0.25, "median": 0.5, "q75": 0.75, "max": 1.0}
 
 
 class Prepared:
-    """Streams essays as Arrow batches, and remembers of each a handful of numbers, in flat arrays.
+    """Streams essays as rows for Arrow, and remembers of each a handful of numbers, in flat arrays.
 
     Attributes:
         features: The columns of a split: `row` (int64), `essay` (string), `score` (ClassLabel 0 to `max_score`).
@@ -35,19 +33,14 @@ class Prepared:
         self._columns = {name: array("q") for name in ("row", "first", "score", "group", "characters", "words")}
         self._group_numbers: dict[str, int] = {}
 
-    def batches(self, essays: Iterator[Essay]) -> Iterator[Mapping[str, Any]]:
-        """Yield the columns of `features` for every `ROWS` essays."""
-        while batch := list(islice(essays, ROWS)):
-            for essay in batch:
-                group = self._group_numbers.setdefault(essay.group, len(self._group_numbers))
-                numbers = (essay.row, essay.first, essay.score, group, len(essay.text), len(essay.text.split()))
-                for column, number in zip(self._columns.values(), numbers, strict=True):
-                    column.append(number)
-            yield {
-                "row": [essay.row for essay in batch],
-                "essay": [essay.text for essay in batch],
-                "score": [essay.score for essay in batch],
-            }
+    def rows(self, essays: Iterable[Essay]) -> Iterator[dict[str, Any]]:
+        """Yield the columns of `features` of each essay."""
+        for essay in essays:
+            group = self._group_numbers.setdefault(essay.group, len(self._group_numbers))
+            numbers = (essay.row, essay.first, essay.score, group, len(essay.text), len(essay.text.split()))
+            for column, number in zip(self._columns.values(), numbers, strict=True):
+                column.append(number)
+            yield {"row": essay.row, "essay": essay.text, "score": essay.score}
 
     def _column(self, name: str) -> Integers:
         return np.array(self._columns[name], dtype=np.int64)

@@ -18,7 +18,7 @@ def main(params: Params) -> None:
     with staged("data/splits", "metrics/data.json") as [splits, summary]:
         prepared = Prepared(params.data.max_score)
         essays = corpus.read(params.data.csv, params.data, tally)
-        whole = arrow.write(prepared.batches(essays), prepared.features, splits.with_suffix(".arrow"))
+        whole = arrow.write(prepared.rows(essays), prepared.features, splits.with_suffix(".arrow"))
         parts = assign(prepared.scores, prepared.groups, prepared.copies, params.split)
         arrow.save({name: arrow.select(whole, rows) for name, rows in parts.items()}, splits)
         write_json(summary, {"file": params.data.csv, **prepared.summary(tally, parts)})

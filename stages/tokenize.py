@@ -15,13 +15,14 @@ from redacoes.stage import run
 
 
 def encoded(part: Dataset, tokenizer: Any, tokenize: Tokenize, lengths: list[int]) -> Iterator[dict[str, Any]]:
-    """Yield batches of a split's rows, ids and labels, and add the lengths before truncation to `lengths`."""
+    """Yield id, token ids and label of a split's rows, and add the lengths before truncation to `lengths`."""
     with tqdm(total=len(part), unit="essay", disable=not sys.stderr.isatty()) as progress:
         for batch in part.iter(batch_size=tokenize.batch_size):
             ids, whole = tokens.encode(tokenizer, batch["essay"], tokenize)
             lengths.extend(whole)
+            for row, input_ids, label in zip(batch["row"], ids, batch["score"], strict=True):
+                yield {"row": row, "input_ids": input_ids, "labels": label}
             progress.update(len(ids))
-            yield {"row": batch["row"], "input_ids": ids, "labels": batch["score"]}
 
 
 def main(params: Params) -> None:
@@ -41,8 +42,8 @@ def main(params: Params) -> None:
                 {"row": Value("int64"), "input_ids": List(Value("int32")), "labels": part.features["score"]}
             )
             lengths[name] = []
-            batches = encoded(part, tokenizer, params.tokenize, lengths[name])
-            parts[name] = arrow.write(batches, features, folder.with_name(f"{name}.arrow"))
+            rows = encoded(part, tokenizer, params.tokenize, lengths[name])
+            parts[name] = arrow.write(rows, features, folder.with_name(f"{name}.arrow"))
         arrow.save(parts, folder)
         write_json(summary, {name: tokens.summary(counts, params.tokenize) for name, counts in lengths.items()})
 

@@ -8,8 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from redacoes import params
+
+settings.register_profile("redacoes", deadline=None)  # a slow machine fails no test
+settings.load_profile("redacoes")
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent

@@ -19,39 +19,35 @@ ROWS = st.tuples(
 )
 
 
-def save(rows: list[tuple[str, list[int], int]], size: int, selected: list[int], folder: Path) -> dict[str, bytes]:
-    """What is written when `rows` come in batches of `size`, by file."""
-    batches = (
-        dict(zip(FEATURES, map(list, zip(*rows[start : start + size], strict=True)), strict=True))
-        for start in range(0, len(rows), size)
-    )
-    whole = arrow.write(batches, FEATURES, folder.with_suffix(".arrow"))
+def save(rows: list[tuple[str, list[int], int]], selected: list[int], folder: Path) -> dict[str, bytes]:
+    """What is written, by file."""
+    whole = arrow.write((dict(zip(FEATURES, row, strict=True)) for row in rows), FEATURES, folder.with_suffix(".arrow"))
     arrow.save({"train": arrow.select(whole, np.array(selected)), "test": whole}, folder)
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@given(st.lists(ROWS, min_size=1, max_size=30), st.integers(1, 7), st.data())
-@settings(deadline=None, max_examples=25)
-def test_bytes_depend_on_content_alone(tmp_path_factory: pytest.TempPathFactory, rows, size: int, data) -> None:
+@given(st.lists(ROWS, min_size=1, max_size=30), st.data())
+@settings(max_examples=25)
+def test_bytes_depend_on_content_alone(tmp_path_factory: pytest.TempPathFactory, rows, data) -> None:
     folder = tmp_path_factory.mktemp("arrow")
     selected = data.draw(st.lists(st.integers(0, len(rows) - 1), min_size=1, unique=True))
-    written = save(rows, size, selected, folder / "um")
-    assert written == save(rows, 1000, selected, folder / "outro")
+    written = save(rows, selected, folder / "um")
+    assert written == save(rows, selected, folder / "outro")
     loaded = arrow.load(folder / "um")
     assert list(loaded["train"]["essay"]) == [rows[row][0] for row in selected]
     assert list(loaded["test"]["input_ids"]) == [row[1] for row in rows]
     other = [*rows[:-1], (rows[-1][0] + "!", *rows[-1][1:])]
-    assert written != save(other, size, selected, folder / "mais")
+    assert written != save(other, selected, folder / "mais")
 
 
 def test_lists_are_read_flat(tmp_path: Path) -> None:
-    save([("a", [1, 2], 0), ("b", [], 1), ("c", [3], 2)], 2, [0], tmp_path / "folder")
+    save([("a", [1, 2], 0), ("b", [], 1), ("c", [3], 2)], [0], tmp_path / "folder")
     values, offsets = arrow.lists(arrow.load(tmp_path / "folder")["test"], "input_ids")
     assert (values.tolist(), offsets.tolist()) == ([1, 2, 3], [0, 2, 2, 3])
 
 
 def test_texts_can_be_read_twice(tmp_path: Path) -> None:
-    save([("a", [], 0), ("b", [], 0)], 2, [1], tmp_path / "folder")
+    save([("a", [], 0), ("b", [], 0)], [1], tmp_path / "folder")
     texts = arrow.Texts(arrow.load(tmp_path / "folder")["test"], "essay")
     assert list(texts) == list(texts) == [["a", "b"]]
 
@@ -59,7 +55,7 @@ def test_texts_can_be_read_twice(tmp_path: Path) -> None:
 def test_a_missing_or_damaged_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="nada cannot be read"):
         arrow.load(tmp_path / "nada")
-    save([("uma redação", [1], 0)], 1, [0], tmp_path / "folder")
+    save([("uma redação", [1], 0)], [0], tmp_path / "folder")
     file = next((tmp_path / "folder" / "test").glob("*.arrow"))
     file.write_bytes(file.read_bytes()[:100])
     with pytest.raises(UserError, match=r"folder cannot be read .* dvc pull"):

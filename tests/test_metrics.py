@@ -21,7 +21,7 @@ def draw(seed: int, rows: int = 60, classes: int = 11):
 
 
 @given(st.integers(0, 10_000))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_metrics_equal_those_of_scikit_learn(seed: int) -> None:
     scores, probabilities = draw(seed)
     predicted = probabilities.argmax(axis=1)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from redacoes import params
@@ -28,7 +28,6 @@ def divide(scores: list[int], groups: list[int] | None = None, copies: list[int]
     st.integers(0, 99),
     st.data(),
 )
-@settings(deadline=None)
 def test_every_row_is_on_one_side_and_copies_stay_together(scores, strategy, seed, data) -> None:
     firsts = [data.draw(st.integers(0, row)) // 5 * 5 for row in range(len(scores))]
     copies = [firsts[row] if row % 5 == 4 else row for row in range(len(scores))]
