@@ -8,10 +8,11 @@ own tokens, not the padding, and both run in one process, with the operations th
 import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
-from redacoes import arrow, checkpoint, model, params
+from redacoes import arrow, checkpoint, model, params, training
 
 
 def main() -> None:
@@ -29,12 +30,20 @@ def main() -> None:
         settings = train.model_copy(update={"epochs": epochs, "keep": "last"})
         with tempfile.TemporaryDirectory() as folder:
             classifier = model.build("models/base", labels, settings)
-            model.fit(classifier, part, few, tokenizer.pad_token_id, settings, folder)
+            training.fit(
+                classifier,
+                part,
+                few,
+                tokenizer.pad_token_id,
+                settings,
+                Path(folder, "curves"),
+                Path(folder, "progress"),
+            )
 
     def notebook(epochs: int) -> None:
         classifier = model.build("models/base", labels, train)
         batches = classifier.prepare_tf_dataset(columns, batch_size=train.batch_size, tokenizer=tokenizer)
-        optimizer, _ = model.create_optimizer(train.learning_rate, len(batches) * epochs, num_warmup_steps=0)
+        optimizer, _ = training.create_optimizer(train.learning_rate, len(batches) * epochs, num_warmup_steps=0)
         classifier.compile(optimizer=optimizer, metrics=["accuracy"])
         classifier.fit(batches, epochs=epochs, verbose=2)
 

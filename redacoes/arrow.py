@@ -39,17 +39,22 @@ def write(rows: Iterable[Mapping[str, Any]], features: datasets.Features, path: 
         while batch := list(islice(rows, ROWS)):
             writer.write_batch(pa.RecordBatch.from_pylist(batch, schema=schema))
     with path.open("rb") as file:
-        fingerprint = file_digest(file, _digest).hexdigest()
+        content = file_digest(file, _digest).hexdigest()
     table = datasets.Dataset.from_file(str(path)).data
-    return datasets.Dataset(table, info=datasets.DatasetInfo(features=features), fingerprint=fingerprint)
+    return datasets.Dataset(table, info=datasets.DatasetInfo(features=features), fingerprint=content)
 
 
 def select(dataset: datasets.Dataset, rows: NDArray[np.int64]) -> datasets.Dataset:
     """Return the given rows of `dataset`, with a fingerprint that depends on both alone."""
     digest = _digest()
-    digest.update(dataset._fingerprint.encode())
+    digest.update(fingerprint(dataset).encode())
     digest.update(rows.astype("<i8").tobytes())
     return dataset.select(rows, new_fingerprint=digest.hexdigest())
+
+
+def fingerprint(dataset: datasets.Dataset) -> str:
+    """Return a hash of the content of a data set that :func:`write` or :func:`select` made."""
+    return dataset._fingerprint
 
 
 def save(parts: Mapping[str, datasets.Dataset], folder: Path) -> None:

@@ -1,11 +1,39 @@
-"""The one exception that stands for a user's mistake, and the help that its messages share."""
+"""The one exception that stands for a user's mistake, how it is told, and the help that its messages share."""
 
-from collections.abc import Iterable
+import errno
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
+
+MACHINE = {errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 class UserError(Exception):
     """A mistake that the user can mend: the message is one sentence that says what is wrong and what to do."""
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """End the process with one sentence on stderr if the block fails by what a user can mend.
+
+    That is a UserError (exit status 1), a disk that is full or read-only (1), or Ctrl-C (130). Any other exception is a
+    defect of this project and keeps its traceback. That a disk is full, libraries tell in exceptions of their own.
+    """
+    try:
+        yield
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        print("interrupted; nothing was written", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        if os.strerror(errno.ENOSPC) in str(error):
+            sys.exit("error: the disk is full; free some space and run it again")
+        if isinstance(error, OSError) and error.errno in MACHINE:
+            sys.exit(f"error: {error.filename or 'an output'} cannot be written: {error.strerror}")
+        raise
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

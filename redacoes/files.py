@@ -1,12 +1,15 @@
 """Outputs that appear whole or not at all, and the two text formats that the stages write."""
 
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 WORK = Path(".work")  # git-ignored, on the same file system as the outputs, so that a rename is enough
 
@@ -22,7 +25,8 @@ def staged(*targets: str) -> Iterator[list[Path]]:
         Paths inside a folder of their own, with the targets' names; nothing exists there yet.
     """
     WORK.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=WORK) as folder:
+    _sweep()
+    with tempfile.TemporaryDirectory(dir=WORK, prefix=f"{os.getpid()}-") as folder:
         drafts = []
         for index, target in enumerate(targets):
             room = Path(folder, str(index))
@@ -34,6 +38,13 @@ def staged(*targets: str) -> Iterator[list[Path]]:
             if output.is_dir():
                 shutil.rmtree(output)
             draft.replace(output)
+
+
+def _sweep() -> None:
+    """Remove what killed processes have left, which can be as large as a model."""
+    for left in WORK.glob("[0-9]*-*"):
+        if not psutil.pid_exists(int(left.name.split("-")[0])):
+            shutil.rmtree(left)
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:

@@ -4,6 +4,7 @@ Every metric is a function of row weights, so that one bootstrap sample is one r
 matrix product.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -154,23 +155,33 @@ def intervals(
     undefined on the rows themselves is null, with the reason under ``undefined``; samples in which it is undefined are
     left out.
     """
-    random = np.random.default_rng(bootstrap.seed)
-    rows = len(scores)
     samples: dict[str, list[Floats]] = {}
-    for start in range(0, bootstrap.samples, CHUNK):
-        count = min(CHUNK, bootstrap.samples - start)
-        weights = random.multinomial(rows, np.full(rows, 1 / rows), size=count).astype(np.float64)
+    for weights in resamples(len(scores), bootstrap):
         for name, values in compute(scores, predicted, probabilities, bins, weights).items():
             samples.setdefault(name, []).append(values)
-    tail = (1 - bootstrap.confidence) / 2
     result: dict[str, Any] = {}
     for name, point in compute(scores, predicted, probabilities, bins).items():
         if np.isnan(point[0]):
             result[name] = None
             continue
-        low, high = np.nanquantile(np.concatenate(samples[name]), [tail, 1 - tail])
+        low, high = percentiles(samples[name], bootstrap)
         result[name] = {"low": _rounded(low), "high": _rounded(high)}
     return result | _undefined(result)
+
+
+def resamples(rows: int, bootstrap: Bootstrap) -> Iterator[Floats]:
+    """Yield the weights of the bootstrap samples, float64 ``(samples, rows)``, a chunk at a time."""
+    random = np.random.default_rng(bootstrap.seed)
+    for start in range(0, bootstrap.samples, CHUNK):
+        count = min(CHUNK, bootstrap.samples - start)
+        yield random.multinomial(rows, np.full(rows, 1 / rows), size=count).astype(np.float64)
+
+
+def percentiles(chunks: list[Floats], bootstrap: Bootstrap) -> tuple[float, float]:
+    """Return the two ends of the percentile interval of a value over all samples in which it is defined."""
+    tail = (1 - bootstrap.confidence) / 2
+    low, high = np.nanquantile(np.concatenate(chunks), [tail, 1 - tail])
+    return float(low), float(high)
 
 
 def _rounded(value: float) -> float:

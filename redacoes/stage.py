@@ -1,32 +1,57 @@
-"""How a stage script is run: parameters in, one sentence out for a user's mistake."""
+"""How a stage script is run: parameters in, one sentence out for a user's mistake, and no orphans."""
 
-import errno
+import ctypes
+import os
+import signal
 import sys
+import threading
+import time
 from collections.abc import Callable
 
-from redacoes import params
-from redacoes.errors import UserError
+import psutil
 
-MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+from redacoes import params
+from redacoes.errors import told
+
+SHELLS = {"sh", "bash", "dash", "zsh", "fish", "ksh", "busybox"}
+PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 def run(main: Callable[[params.Params], None]) -> None:
-    """Validate `params.yaml`, call `main` with it, and exit non-zero with one sentence on stderr if that fails.
-
-    A UserError, or a disk that is full or read-only, is told without a traceback; any other exception is a defect of
-    this project and keeps its traceback. Ctrl-C exits with 130.
-    """
-    try:
+    """Validate `params.yaml`, call `main` with it, and exit non-zero with one sentence on stderr if that fails."""
+    if "DVC_STAGE" in os.environ:  # DVC sets it; whoever runs a stage by hand may well leave it running
+        die_with_parent()
+    with told():
         main(params.load("params.yaml"))
-    except UserError as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        print("interrupted; nothing was written", file=sys.stderr)
-        sys.exit(130)
-    except OSError as error:
-        if error.errno not in MACHINE:
-            raise
-        sys.exit(f"error: {error.filename or 'an output'} cannot be written: {error.strerror}")
+
+
+def die_with_parent() -> None:
+    """Have this process killed when the one that started it dies.
+
+    Killing DVC leaves its stage running, and such an orphan later overwrites what another run has written. Linux kills
+    it by itself. Elsewhere, and where a shell stands between DVC and the stage and outlives DVC, a thread looks.
+    """
+    ancestors = []
+    for ancestor in psutil.Process().parents():
+        ancestors.append(ancestor)
+        if ancestor.name() not in SHELLS:
+            break
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+    def look() -> None:
+        while all(map(_alive, ancestors)):
+            time.sleep(0.2)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=look, daemon=True).start()
+
+
+def _alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def warn(message: str) -> None:

@@ -18,7 +18,7 @@ DAG = YAML(typ="safe", pure=True).load((ROOT / "dvc.yaml").read_text(encoding="u
 STAGES = DAG["stages"]
 FIRST_PARTY = {"redacoes", "stages"}
 PACKAGE = {"sklearn": "scikit-learn", "tf_keras": "tf-keras"}
-WITHOUT_EFFECT = {"pydantic", "ruamel", "tqdm"}  # they check and show; no output's bytes come from them
+WITHOUT_EFFECT = {"psutil", "pydantic", "ruamel", "tqdm"}  # they check and show; no output's bytes come from them
 
 
 def imports(path: Path) -> set[str]:

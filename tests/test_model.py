@@ -26,6 +26,13 @@ def model():
     return model
 
 
+@pytest.fixture(scope="module")
+def training(model):
+    from redacoes import training
+
+    return training
+
+
 def base(folder: Path, architecture: str = "distilbert") -> Path:
     small = {
         "architecture": architecture,
@@ -49,12 +56,14 @@ def part(folder: Path) -> Dataset:
 
 
 @pytest.mark.parametrize("architecture", ["distilbert", "bert"])
-def test_a_saved_model_gives_the_same_logits_and_holds_no_pickle(model, tmp_path: Path, architecture: str) -> None:
+def test_a_saved_model_gives_the_same_logits_and_holds_no_pickle(
+    model, training, tmp_path: Path, architecture: str
+) -> None:
     folder = base(tmp_path / "base", architecture)
     rows = part(folder)
     classifier = model.build(folder, ["0", "1", "2"], PARAMS.train)
     train = PARAMS.train.model_copy(update={"epochs": 1})
-    model.fit(classifier, rows, rows, 0, train, tmp_path / "curves")
+    training.fit(classifier, rows, rows, 0, train, tmp_path / "curves", tmp_path / "progress")
     before = model.predict(classifier, rows, 0, batch_size=8, multiple=32)
     model.save(classifier, checkpoint.load_tokenizer(folder), tmp_path / "scorer")
     loaded = model.load(tmp_path / "scorer")
@@ -82,13 +91,13 @@ def curve(folder: Path, name: str) -> list[float]:
     return [float(line.split("\t")[1]) for line in lines[1:]]
 
 
-def loss(model, classifier, rows: Dataset) -> float:
+def loss(model, training, classifier, rows: Dataset) -> float:
     logits = model.predict(classifier, rows, 0, batch_size=8, multiple=32).astype(float)
-    targets = model.soft_targets(3, PARAMS.train.label_spread)[rows["labels"]]
+    targets = training.soft_targets(3, PARAMS.train.label_spread)[rows["labels"]]
     return float((np.log(np.exp(logits).sum(axis=1)) - (targets * logits).sum(axis=1)).mean())
 
 
-def test_the_epoch_that_is_asked_for_is_kept(model, tmp_path: Path) -> None:
+def test_the_epoch_that_is_asked_for_is_kept(model, training, tmp_path: Path) -> None:
     folder = base(tmp_path / "base")
     rows = part(folder)
     features = rows.features
@@ -97,29 +106,31 @@ def test_the_epoch_that_is_asked_for_is_kept(model, tmp_path: Path) -> None:
     for keep in ("best", "last"):
         train = PARAMS.train.model_copy(update={"epochs": 5, "keep": keep, "learning_rate": 0.05, "warmup": 0.0})
         classifier = model.build(folder, ["0", "1", "2"], train)
-        model.fit(classifier, rows, misleading, 0, train, tmp_path / keep)
+        training.fit(classifier, rows, misleading, 0, train, tmp_path / keep, tmp_path / f"{keep} progress")
         losses = curve(tmp_path / keep, "eval/loss")
         assert len(losses) == len(curve(tmp_path / keep, "train/loss")) == 5
         assert min(losses) < losses[-1]  # else this test would tell nothing
-        kept[keep] = loss(model, classifier, misleading), min(losses), losses[-1]
+        kept[keep] = loss(model, training, classifier, misleading), min(losses), losses[-1]
     assert kept["best"][0] == pytest.approx(kept["best"][1], rel=1e-4)
     assert kept["last"][0] == pytest.approx(kept["last"][2], rel=1e-4)
 
     train = train.model_copy(update={"epochs": 20, "early_stopping_patience": 2})
     classifier = model.build(folder, ["0", "1", "2"], train)
-    model.fit(classifier, rows, misleading, 0, train, tmp_path / "stopped")
+    training.fit(classifier, rows, misleading, 0, train, tmp_path / "stopped", tmp_path / "stopped progress")
     losses = curve(tmp_path / "stopped", "eval/loss")
     assert len(losses) == int(np.argmin(losses)) + 1 + 2 < 20
 
 
-def test_the_schedule_ends_with_the_last_step(model, tmp_path: Path) -> None:
+def test_the_schedule_ends_with_the_last_step(model, training, tmp_path: Path) -> None:
     folder = base(tmp_path / "base")
     train = PARAMS.train.model_copy(update={"epochs": 2, "drop_last": True, "warmup": 0.0, "learning_rate": 2e-5})
     rates = {}
     for name, change in {"notebook": {}, "warm": {"warmup": 0.5}, "constant": {"schedule": "constant"}}.items():
         train_as = train.model_copy(update=change)
         classifier = model.build(folder, ["0", "1", "2"], train_as)
-        model.fit(classifier, part(folder), part(folder), 0, train_as, tmp_path / name)
+        training.fit(
+            classifier, part(folder), part(folder), 0, train_as, tmp_path / name, tmp_path / f"{name} progress"
+        )
         rates[name] = [float(classifier.optimizer.lr(step)) for step in range(5)]  # 40 rows // 16 * 2 epochs = 4 steps
     assert rates["notebook"] == pytest.approx([2e-5, 1.5e-5, 1e-5, 0.5e-5, 0])
     assert rates["warm"] == pytest.approx([0, 1e-5, 2e-5, 1e-5, 0])
@@ -127,36 +138,36 @@ def test_the_schedule_ends_with_the_last_step(model, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
-def test_half_precision_trains_and_is_saved_as_float32(model, tmp_path: Path, precision: str) -> None:
+def test_half_precision_trains_and_is_saved_as_float32(model, training, tmp_path: Path, precision: str) -> None:
     folder = base(tmp_path / "base")
     rows = part(folder)
     train = PARAMS.train.model_copy(update={"epochs": 3, "precision": precision, "keep": "last", "warmup": 0.0})
     classifier = model.build(folder, ["0", "1", "2"], train)
-    model.fit(classifier, rows, rows, 0, train, tmp_path / "curves")
+    training.fit(classifier, rows, rows, 0, train, tmp_path / "curves", tmp_path / "progress")
     losses = curve(tmp_path / "curves", "train/loss")
     assert losses[-1] < losses[0]
     model.save(classifier, checkpoint.load_tokenizer(folder), tmp_path / "scorer")
     weights = load_file(tmp_path / "scorer" / "model.safetensors")
     assert {weight.dtype for weight in weights.values()} == {np.dtype(np.float32)}
     loaded = model.load(tmp_path / "scorer")
-    assert loss(model, loaded, rows) == pytest.approx(curve(tmp_path / "curves", "eval/loss")[-1], rel=0.02)
+    assert loss(model, training, loaded, rows) == pytest.approx(curve(tmp_path / "curves", "eval/loss")[-1], rel=0.02)
 
 
-def test_targets_and_class_weights(model) -> None:
-    np.testing.assert_array_equal(model.soft_targets(3, 0.0), np.eye(3))
-    soft = model.soft_targets(11, 0.8)
+def test_targets_and_class_weights(training) -> None:
+    np.testing.assert_array_equal(training.soft_targets(3, 0.0), np.eye(3))
+    soft = training.soft_targets(11, 0.8)
     np.testing.assert_allclose(soft.sum(axis=1), 1, atol=1e-6)
     assert (soft.argmax(axis=1) == np.arange(11)).all()
     balanced = PARAMS.train.model_copy(update={"class_weights": "balanced"})
-    np.testing.assert_allclose(model.class_weights(np.array([0, 0, 0, 1]), 2, balanced), [2 / 3, 2])
+    np.testing.assert_allclose(training.class_weights(np.array([0, 0, 0, 1]), 2, balanced), [2 / 3, 2])
 
 
-def test_a_batch_size_that_leaves_no_batch_is_said(model, tmp_path: Path) -> None:
+def test_a_batch_size_that_leaves_no_batch_is_said(model, training, tmp_path: Path) -> None:
     folder = base(tmp_path / "base")
     train = PARAMS.train.model_copy(update={"batch_size": 64, "drop_last": True})
     classifier = model.build(folder, ["0", "1", "2"], train)
     with pytest.raises(UserError, match="leaves no batch"):
-        model.fit(classifier, part(folder), part(folder), 0, train, tmp_path / "curves")
+        training.fit(classifier, part(folder), part(folder), 0, train, tmp_path / "curves", tmp_path / "progress")
 
 
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=80), st.integers(1, 9), st.sampled_from(["random", "length"]))
