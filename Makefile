@@ -38,9 +38,10 @@ lint: install  ## ruff and mypy
 	ruff format --check .
 	mypy
 
-bench: repro  ## seconds by stage; training against the notebook's own loop
+bench: repro  ## seconds by stage, training against the notebook's own loop, and what a team's commands cost
 	python -m benchmarks.stages
 	python -m benchmarks.training
+	python -m benchmarks.team
 
 plots: install  ## write the DVC plots page, and the same plots as pictures, into plots/
 	dvc plots show --out plots

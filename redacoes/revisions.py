@@ -1,0 +1,104 @@
+"""What a revision of this project holds: parameters, lock, metrics and predictions, wherever git and DVC keep them.
+
+A revision is a branch, a tag, a commit, the name of an experiment, or the workspace. Files come from git, the cache or
+a remote, through DVC's own file system; nothing is checked out.
+"""
+
+import io
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from ruamel.yaml import YAML
+
+from redacoes.errors import UserError
+
+WORKSPACE = "workspace"
+
+
+class Revision:
+    """One revision of the project in a folder.
+
+    Attributes:
+        name: As the user gave it.
+    """
+
+    def __init__(self, name: str, root: Path) -> None:
+        """Find the revision.
+
+        Args:
+            name: Of the revision; ``workspace`` for the files as they are.
+            root: The project's folder.
+
+        Raises:
+            UserError: There is no such revision, or `root` is not a DVC project.
+        """
+        from dvc.api import DVCFileSystem
+        from dvc.config import Config
+        from dvc.exceptions import DvcException, NotDvcRepoError
+        from dvc.scm import RevError
+
+        self.name, self.root = name, root
+        try:
+            # today's remotes: an older commit knows only those of its time
+            config = Config(str((root / ".dvc").absolute()), validate=False)
+            remotes = {section: config[section] for section in ("core", "remote") if section in config}
+            rev = None if name == WORKSPACE else name
+            self._files = DVCFileSystem(str(root), rev=rev, config=remotes)
+            self.commit: str | None = None if name == WORKSPACE else self._files.repo.get_rev()
+        except NotDvcRepoError as error:
+            raise UserError(f"{root} is not the project's folder, which holds .dvc; run this from there") from error
+        except (RevError, DvcException) as error:
+            raise UserError(
+                f"{name!r} is no branch, tag, commit or experiment here; see git branch -a and dvc exp list -A"
+            ) from error
+
+    def text(self, path: str) -> str:
+        """Return the text of a file of the revision.
+
+        Raises:
+            UserError: The revision has no such file, or it is neither in the cache nor in a remote.
+        """
+        try:
+            data: bytes = self._files.cat_file(f"/{path}")
+            return data.decode("utf-8")
+        except Exception as error:  # each remote raises exceptions of its own
+            raise UserError(
+                f"{path} of {self.name} is not in this clone's cache or remote: pull or run it there, and push "
+                f"({type(error).__name__})"
+            ) from error
+
+    def yaml(self, path: str) -> Any:
+        """Return what a YAML or JSON file of the revision holds."""
+        return YAML(typ="safe", pure=True).load(self.text(path))
+
+    @cached_property
+    def lock(self) -> dict[str, Any]:
+        """The stages of `dvc.lock`, by name."""
+        stages: dict[str, Any] = self.yaml("dvc.lock")["stages"]
+        return stages
+
+    def hash_of(self, stage: str, path: str) -> str | None:
+        """Return the hash that `dvc.lock` has of a stage's dependency or output, or None."""
+        entries = [*self.lock[stage].get("deps", []), *self.lock[stage].get("outs", [])]
+        return next((entry["md5"] for entry in entries if entry["path"] == path), None)
+
+    def holds(self, path: str) -> bool:
+        """Tell whether the revision has a file."""
+        there: bool = self._files.exists(f"/{path}")
+        return there
+
+    def require_same_data(self, other: "Revision") -> None:
+        """Raise UserError unless both revisions learnt from the same bytes: a row id leads back to one file alone."""
+        files = [revision.yaml("params.yaml")["data"]["csv"] for revision in (self, other)]
+        mine, its = (revision.hash_of("prepare", file) for revision, file in zip((self, other), files, strict=True))
+        if mine != its:
+            raise UserError(
+                f"{self.name} was tested on essays of {files[0]} (md5 {mine}), and {other.name} on essays of "
+                f"{files[1]} (md5 {its}), so their metrics cannot be paired; run both on the same file"
+            )
+
+    def predictions(self) -> pd.DataFrame:
+        """Return `metrics/predictions.csv`, with the row id as index."""
+        return pd.read_csv(io.StringIO(self.text("metrics/predictions.csv")), index_col="row")
