@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 unexport VIRTUAL_ENV
 
-.PHONY: help install repro test test-slow lint bench plots pictures packages clean
+.PHONY: help install repro test test-slow lint review bench plots pictures packages clean
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -37,6 +37,9 @@ lint: install  ## ruff and mypy
 	ruff check .
 	ruff format --check .
 	mypy
+
+review: install  ## whether dvc.lock is that of this code, these parameters and this data
+	python -m tools.check_lock
 
 bench: repro  ## seconds by stage; training against the notebook's own loop
 	python -m benchmarks.stages
