@@ -33,10 +33,11 @@ test: install  ## all that matters, in less than 15 minutes
 test-slow: install  ## what takes long
 	python -m pytest -m slow
 
-lint: install  ## ruff and mypy
+lint: install  ## ruff, mypy, and no essay, secret or large file in git
 	ruff check .
 	ruff format --check .
 	mypy
+	python -m tools.check_staged
 
 review: install  ## whether dvc.lock is that of this code, these parameters and this data
 	python -m tools.check_lock
