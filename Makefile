@@ -3,10 +3,12 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
+BASE ?= origin/main
+HEAD ?= HEAD
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 unexport VIRTUAL_ENV
 
-.PHONY: help install repro test test-slow lint bench plots pictures packages clean
+.PHONY: help install repro test test-slow lint review report pull verify audit bench plots pictures packages clean
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -33,10 +35,28 @@ test: install  ## all that matters, in less than 15 minutes
 test-slow: install  ## what takes long
 	python -m pytest -m slow
 
-lint: install  ## ruff and mypy
+lint: install  ## ruff, mypy, and no essay, secret or large file in git
 	ruff check .
 	ruff format --check .
 	mypy
+	python -m tools.check_staged
+
+review: install  ## whether dvc.lock is that of this code, these parameters and this data
+	python -m tools.check_lock
+
+report: install  ## write report.md: the results of HEAD against BASE, as in make report BASE=main
+	python -m tools.write_report $(BASE) $(HEAD) report.md
+
+pull: install  ## dvc pull, from the remote that DVC_REMOTE_URL names where that is set
+	python -m tools.set_remote
+	dvc pull
+
+verify: install  ## rehash outputs and cache against dvc.lock
+	python -m redacoes.cli verify
+
+audit: install  ## whether uv.lock is that of pyproject.toml, with hashes, and has no known vulnerability
+	uv lock --check
+	python -m tools.audit
 
 bench: repro  ## seconds by stage, training against the notebook's own loop, and what a team's commands cost
 	python -m benchmarks.stages
@@ -54,4 +74,4 @@ packages: install  ## take the versions in packages.json from uv.lock
 	python -m tools.pin_packages
 
 clean:  ## remove the environment and caches; what DVC tracks stays
-	rm -rf $(VENV) .work plots .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) .work plots report.md .pytest_cache .ruff_cache .mypy_cache .hypothesis
