@@ -15,8 +15,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from redacoes import synthetic
+from redacoes.lock import stale
 from tests.conftest import ROOT, Clone, working_tree
-from tools.check_lock import stale
 
 UP_TO_DATE = "Data and pipelines are up to date."
 

@@ -19,10 +19,10 @@ from pyarrow import parquet
 from ruamel.yaml import YAML
 
 from redacoes.errors import UserError
+from redacoes.lock import stale
 from tests.conftest import BIN, ROOT, Clone
 from tests.test_pipeline import ran
 from tools import audit, check_staged, set_remote
-from tools.check_lock import stale
 
 WORKFLOW = ROOT / ".github/workflows/review.yml"
 GUIDE = "".join(path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))])
