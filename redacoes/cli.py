@@ -7,6 +7,7 @@ redacoes verify                     whether outputs and cache are what dvc.lock 
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     inspect.set_defaults(run=_inspect)
 
     verify = commands.add_parser("verify", help="are outputs and cache what dvc.lock says? Every byte is read again")
+    verify.add_argument("--absent", action="store_true", help="name what is merely not here, too")
     verify.set_defaults(run=_verify)
     return parser
 
@@ -144,7 +146,14 @@ def _leaves(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    raise NotImplementedError
+    from redacoes.verify import verify
+
+    report = verify(Path(), progress=sys.stderr.isatty())
+    for finding in report.findings:
+        if finding.is_error or options.absent:
+            print(finding)
+    print(report.summary())
+    return 1 if report.errors else 0
 
 
 if __name__ == "__main__":

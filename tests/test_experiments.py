@@ -23,14 +23,11 @@ def test_a_queue_with_two_workers_and_an_experiment_for_a_colleague(
     clone.git("commit", "-qam", "Name the remote")
     clone.git("push", "-q", "time", "main")
 
-    clone.dvc("exp", "run", "--queue", "-S", "train.learning_rate=1e-4,1e-2", "-S", "decision.rule=argmax,matched")
+    clone.dvc("exp", "run", "--queue", "-S", "train.learning_rate=1e-4,1e-2")
     clone.dvc("exp", "run", "--run-all", "--jobs", "2")
     shown = list(csv.DictReader(clone.dvc("exp", "show", "--csv", "--sort-by", "test.mae").splitlines()))
     made = [row for row in shown if row["Experiment"]]
-    assert len(made) == 4
-    assert {(float(row["train.learning_rate"]), row["decision.rule"]) for row in made} == {
-        (rate, rule) for rate in (1e-4, 1e-2) for rule in ("argmax", "matched")
-    }
+    assert sorted(float(row["train.learning_rate"]) for row in made) == [1e-4, 1e-2]
     [column] = [name for name in shown[0] if name.endswith("evaluation.json:test.mae") or name == "test.mae"]
     errors = [float(row[column]) for row in made]
     assert errors == sorted(errors)
