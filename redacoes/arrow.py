@@ -15,9 +15,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from redacoes.errors import UserError
+from redacoes.errors import MEND, UserError, first_line, read_object
 
 ROWS = 1000  # rows in memory at once
+END = b"\xff\xff\xff\xff\0\0\0\0"  # of an Arrow stream; one that is cut between two batches has none, and reads well
 
 datasets.disable_progress_bars()
 
@@ -63,15 +64,35 @@ def save(parts: Mapping[str, datasets.Dataset], folder: Path) -> None:
 
 
 def load(folder: str | Path) -> datasets.DatasetDict:
-    """Return the memory-mapped `DatasetDict` in `folder`.
+    """Return the memory-mapped `DatasetDict` in `folder`, once its files have been checked.
 
     Raises:
-        UserError: It is missing or damaged.
+        UserError: It is missing or damaged: a file is cut short, is not JSON, or has offsets, lengths or text that
+            Arrow does not allow.
     """
+    for path in sorted(Path(folder).rglob("*.json")):
+        read_object(path)
+    for path in sorted(Path(folder).rglob("*.arrow")):
+        _check(path)
     try:
         return datasets.load_from_disk(str(folder))
-    except (OSError, ValueError, pa.ArrowInvalid) as error:
-        raise UserError(f"{folder} cannot be read ({error}); remove it and run dvc repro or dvc pull") from error
+    except Exception as error:  # datasets takes what it reads as it is, and fails where it stumbles
+        raise _damaged(folder, error) from error
+
+
+def _check(path: Path) -> None:
+    try:
+        with pa.memory_map(str(path)) as source:
+            pa.ipc.open_stream(source).read_all().validate(full=True)
+            source.seek(max(source.size() - len(END), 0))
+            if source.read() != END:
+                raise pa.ArrowInvalid("it is cut short")
+    except (OSError, MemoryError, ValueError, pa.ArrowException) as error:  # ValueError: a name that is no text
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: str | Path, error: Exception) -> UserError:
+    return UserError(f"{path} cannot be read ({first_line(error)}); {MEND}")
 
 
 class Texts:

@@ -3,10 +3,9 @@
 Nothing here needs TensorFlow: weights are looked at through the safetensors header alone, and copied as they are.
 """
 
-import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from transformers import (
     DistilBertTokenizerFast,
 )
 
-from redacoes.errors import UserError
+from redacoes.errors import MEND, UserError, first_line, read_object
 from redacoes.params import Checkpoint
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -38,8 +37,10 @@ TOKENIZER_FILES = (
     "spiece.model",
     "spm.model",
 )
+FAMILIES = ("distilbert", "bert", "roberta", "xlm-roberta", "camembert", "electra", "albert", "deberta", "deberta-v2")
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
+Tensor = tuple[str, tuple[int, ...]]  # type, as safetensors names it, and shape
 
 
 def from_scratch(texts: Iterable[list[str]], checkpoint: Checkpoint, folder: Path) -> None:
@@ -128,52 +129,136 @@ def from_path(source: Path, folder: Path) -> None:
     """
     if not source.is_dir():
         raise UserError(f"{source} is not a folder; checkpoint.path must name a checkpoint in the Hugging Face layout")
-    try:
-        config = json.loads((source / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{source}/config.json cannot be read ({error}); is this a checkpoint's folder?") from error
-    if "auto_map" in config:
-        raise UserError(f"{source}/config.json asks for code of its own (auto_map), which is never run")
+    if not (source / "config.json").is_file():
+        raise UserError(f"{source} has no config.json; is this a checkpoint's folder?")
+    _refuse_code(source)
     weights = _weight_files(source)
+    tensors(source)
     tokenizer = [name for name in TOKENIZER_FILES if (source / name).is_file()]
     folder.mkdir(parents=True)
     for name in ["config.json", *tokenizer, *weights]:
         shutil.copyfile(source / name, folder / name)
     try:
-        AutoConfig.from_pretrained(folder)
+        load_config(folder)
         load_tokenizer(folder)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        detail = str(error).replace(str(folder), str(source)).split("\n")[0]
-        raise UserError(f"{source} is not a checkpoint with a tokenizer that transformers knows: {detail}") from error
+    except UserError as error:
+        raise UserError(str(error).replace(str(folder), str(source))) from error
 
 
-def _weight_files(source: Path) -> list[str]:
-    if (source / WEIGHTS).is_file():
-        names = [WEIGHTS]
-    elif (source / INDEX).is_file():
-        shards = json.loads((source / INDEX).read_text(encoding="utf-8"))["weight_map"].values()
-        names = sorted(set(shards))
-        if any(Path(name).name != name for name in names):
-            raise UserError(f"{source / INDEX} names a shard outside its own folder")
-    else:
-        raise UserError(f"{source} has no {WEIGHTS}; pickled weights (.bin) are never loaded: convert them elsewhere")
-    for name in names:
+def _refuse_code(folder: Path) -> None:
+    """Raise UserError where the configuration or the tokenizer asks for code of its own, at any depth.
+
+    A configuration within a configuration is read from wherever it says, and can ask for code in its turn
+    (CVE-2026-5241), so families that have one are not among those that are known here.
+    """
+    for name in ("config.json", "tokenizer_config.json"):
+        if not (folder / name).is_file():
+            continue
+        values = read_object(folder / name)
+        if asked := {"auto_map", "trust_remote_code"} & set(_keys(values)):
+            raise UserError(f"{folder / name} asks for code of its own ({min(asked)}), which is never run")
+        if name == "config.json" and values.get("model_type") not in FAMILIES:
+            raise UserError(
+                f"{folder / name} is of the family {values.get('model_type')!r}, and this project knows "
+                f"{', '.join(FAMILIES)}"
+            )
+
+
+def _keys(value: Any) -> Iterator[str]:
+    """Yield the keys of a JSON value, and of all that is in it."""
+    children: Iterable[Any] = value if isinstance(value, list) else ()
+    if isinstance(value, dict):
+        yield from value
+        children = value.values()
+    for child in children:
+        yield from _keys(child)
+
+
+def _weight_map(folder: Path) -> dict[str, str]:
+    """Return the file of each tensor, as the index of a checkpoint in several files has it."""
+    index = folder / INDEX
+    files = read_object(index).get("weight_map")
+    if not isinstance(files, dict) or not all(isinstance(name, str) for name in files.values()):
+        raise UserError(f"{index} has no weight_map from tensors to files; {MEND}")
+    if any(Path(name).name != name for name in files.values()):
+        raise UserError(f"{index} names a shard outside its own folder")
+    return files
+
+
+def _weight_files(folder: Path) -> list[str]:
+    if (folder / WEIGHTS).is_file():
+        return [WEIGHTS]
+    if (folder / INDEX).is_file():
+        return [INDEX, *sorted(set(_weight_map(folder).values()))]
+    raise UserError(f"{folder} has no {WEIGHTS}; pickled weights (.bin) are never loaded: convert them elsewhere")
+
+
+def tensors(folder: str | Path) -> dict[str, Tensor]:
+    """Return type and shape of each tensor of the weights in `folder`, by the safetensors headers alone.
+
+    Raises:
+        UserError: There are no weights, a file is cut short or has a wrong header, is not in PyTorch's layout, or lacks
+            a tensor that the index places in it.
+    """
+    folder = Path(folder)
+    found: dict[str, Tensor] = {}
+    places: dict[str, str] = {}
+    files = _weight_files(folder)
+    for name in filter(lambda name: name != INDEX, files):
         try:
-            with safe_open(source / name, framework="numpy"):
-                pass
+            with safe_open(folder / name, framework="numpy") as file:
+                layout = (file.metadata() or {}).get("format")
+                for key in file.keys():  # noqa: SIM118 (safe_open is no mapping)
+                    part = file.get_slice(key)
+                    found[key], places[key] = (part.get_dtype(), tuple(part.get_shape())), name
         except (OSError, SafetensorError) as error:
-            raise UserError(f"{source / name} is not a whole safetensors file ({error})") from error
-    return names if names == [WEIGHTS] else [INDEX, *names]
+            raise UserError(f"{folder / name} is not a whole safetensors file ({error}); {MEND}") from error
+        if layout != "pt":
+            raise UserError(f"{folder / name} is in the layout {layout!r}, and only PyTorch's ('pt') is read")
+    if files[0] == INDEX:
+        for key, name in _weight_map(folder).items():
+            if places.get(key) != name:
+                raise UserError(f"{folder / name} lacks {key}, which {INDEX} places in it; {MEND}")
+    return found
+
+
+def load_config(folder: str | Path) -> Any:
+    """Return the configuration in `folder`.
+
+    Raises:
+        UserError: It is missing or damaged, transformers does not know it, or it asks for code of its own.
+    """
+    read_object(Path(folder, "config.json"))
+    _refuse_code(Path(folder))
+    try:
+        return AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{folder}/config.json is none that transformers knows ({first_line(error)}); {MEND}"
+        ) from error
 
 
 def load_tokenizer(folder: str | Path) -> Any:
-    """Return the fast tokenizer in `folder`."""
-    return AutoTokenizer.from_pretrained(folder, use_fast=True)
+    """Return the fast tokenizer in `folder`.
+
+    Raises:
+        UserError: It is missing or damaged, transformers does not know it, or it asks for code of its own.
+    """
+    _refuse_code(Path(folder))
+    for name in TOKENIZER_FILES:
+        if name.endswith(".json") and Path(folder, name).is_file():
+            read_object(Path(folder, name))
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, trust_remote_code=False)
+    except Exception as error:  # tokenizers, written in Rust, raises Exception itself
+        raise UserError(f"{folder} has no tokenizer that transformers knows ({first_line(error)}); {MEND}") from error
+    tokenizer.chat_template = None  # its name would become that of a file, wherever that leads (CVE-2026-9856)
+    return tokenizer
 
 
 def longest_input(folder: str | Path) -> int:
     """Return how many tokens, special ones included, the encoder in `folder` has positions for."""
-    config = AutoConfig.from_pretrained(folder)
+    config = load_config(folder)
     positions: int = config.max_position_embeddings
     if "roberta" in config.model_type:  # whose positions are counted from the padding id on
         positions -= config.pad_token_id + 1

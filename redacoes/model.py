@@ -4,7 +4,7 @@ Those two and `resume` are the only modules that import TensorFlow.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,13 @@ from datasets import Dataset
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from tqdm import tqdm
-from transformers import AutoConfig, TFAutoModelForSequenceClassification
+from transformers import TFAutoModelForSequenceClassification
 from transformers.modeling_tf_pytorch_utils import TransposeType, convert_tf_weight_name_to_pt_weight_name
 
 from redacoes import arrow
 from redacoes.batching import Ragged, sorted_batches
-from redacoes.checkpoint import has_weights
-from redacoes.errors import UserError
+from redacoes.checkpoint import Tensor, has_weights, load_config, tensors
+from redacoes.errors import MEND, UserError, first_line
 from redacoes.params import Train
 
 DROPOUT = {  # the name of each rate differs between families; a configuration has one of each row
@@ -29,6 +29,15 @@ DROPOUT = {  # the name of each rate differs between families; a configuration h
     "attention_dropout": ("attention_dropout", "attention_probs_dropout_prob"),
     "classifier_dropout": ("seq_classif_dropout", "classifier_dropout"),
 }
+FLOATS = {"F64", "F32", "F16", "BF16"}
+UNFIT = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    tf.errors.OpError,
+)  # of a configuration of odd values
 
 
 def configure(threads: int, seed: int) -> None:
@@ -49,9 +58,10 @@ def build(folder: str | Path, labels: Sequence[str], train: Train) -> Any:
     """Return a sequence classifier on the encoder in `folder`, with a new head for `labels`.
 
     Raises:
-        UserError: The weights in `folder` do not fit its configuration, or TensorFlow has no such architecture.
+        UserError: A file in `folder` is damaged, its weights are not those of the encoder that its configuration
+            describes, or TensorFlow has no such architecture. Weights of a head alone may be new, or left unused.
     """
-    config = AutoConfig.from_pretrained(folder)
+    config = load_config(folder)
     config.num_labels = len(labels)
     config.id2label = dict(enumerate(labels))
     config.label2id = {label: number for number, label in enumerate(labels)}
@@ -62,22 +72,94 @@ def build(folder: str | Path, labels: Sequence[str], train: Train) -> Any:
             if rate is not None and hasattr(config, spelling):
                 setattr(config, spelling, rate)
     tf_keras.mixed_precision.set_global_policy(train.precision)
+    if has_weights(folder):
+        return _with_weights(folder, config, new_head=True)
     try:
-        if has_weights(folder):
-            return TFAutoModelForSequenceClassification.from_pretrained(
-                folder, config=config, ignore_mismatched_sizes=True
-            )
         model = TFAutoModelForSequenceClassification.from_config(config)
         model.build_in_name_scope()
         return model
-    except (OSError, ValueError) as error:
-        raise UserError(f"{folder}: {str(error).splitlines()[0]}") from error
+    except UNFIT as error:
+        raise UserError(f"{folder}: {first_line(error)}; {MEND}") from error
 
 
 def load(folder: str | Path) -> Any:
-    """Return the trained classifier in `folder`, in float32."""
+    """Return the trained classifier in `folder`, in float32.
+
+    Raises:
+        UserError: A file in it is damaged, or its weights are not all of those of the model that its configuration
+            describes, and no others.
+    """
     tf_keras.mixed_precision.set_global_policy("float32")
-    return TFAutoModelForSequenceClassification.from_pretrained(folder)
+    return _with_weights(folder, load_config(folder), new_head=False)
+
+
+def _with_weights(folder: str | Path, config: Any, new_head: bool) -> Any:
+    """Return the model of `config` with the weights in `folder`.
+
+    transformers leaves at random what it finds no weights for, ignores weights that it has no place for, and reshapes
+    those that have as many numbers as it needs. So names, types and shapes are compared here.
+    """
+    found = tensors(folder)
+    odd = [f"{name} ({kind})" for name, (kind, _) in found.items() if kind not in (FLOATS if new_head else {"F32"})]
+    if odd:
+        raise UserError(f"{folder}: the weights hold {_few(odd)}, which is no type of weights; {MEND}")
+    try:
+        model = TFAutoModelForSequenceClassification.from_pretrained(
+            folder, config=config, ignore_mismatched_sizes=True, use_safetensors=True, trust_remote_code=False
+        )
+    except UNFIT as error:
+        raise UserError(f"{folder}: {first_line(error)}; {MEND}") from error
+    if fault := misfit(_shapes(model), found, model.base_model_prefix if new_head else None):
+        raise UserError(f"{folder}: {fault}; {MEND}")
+    return model
+
+
+def _shapes(model: Any) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the model's weights under their PyTorch names, in PyTorch's layout."""
+    shapes = {}
+    for variable in model.weights:
+        name, transpose = convert_tf_weight_name_to_pt_weight_name(variable.name, tf_weight_shape=variable.shape)
+        shape = tuple(variable.shape)
+        shapes[name] = shape[::-1] if transpose is TransposeType.SIMPLE else shape
+    return shapes
+
+
+def misfit(expected: Mapping[str, tuple[int, ...]], found: Mapping[str, Tensor], encoder: str | None) -> str:
+    """Say in which way weights are not those of a model, or return an empty string.
+
+    Args:
+        expected: The shape of each of the model's weights.
+        found: The tensors of the checkpoint.
+        encoder: The prefix of the encoder's weights, which then alone must agree: those of a head may differ, a pooler
+            among them. Old names (gamma, beta) and names without the prefix are understood, as transformers does. None
+            for all weights.
+    """
+    shapes = {name: shape for name, (_, shape) in found.items()}
+    if encoder is not None:
+        shapes = {name.replace("gamma", "weight").replace("beta", "bias"): shape for name, shape in shapes.items()}
+        if not any(name.startswith(encoder) for name in shapes):
+            shapes = {name if name in expected else f"{encoder}.{name}": shape for name, shape in shapes.items()}
+
+    def must_agree(name: str) -> bool:
+        if encoder is None:
+            return True
+        buffer = name.endswith((".position_ids", ".token_type_ids"))  # of old checkpoints; they hold no weights
+        return name.startswith(f"{encoder}.") and ".pooler." not in name and not buffer
+
+    if missing := sorted(filter(must_agree, expected.keys() - shapes.keys())):
+        return f"the weights lack {_few(missing)}, which the configuration asks for"
+    if unexpected := sorted(filter(must_agree, shapes.keys() - expected.keys())):
+        return f"the weights hold {_few(unexpected)}, which the configuration has no place for"
+    for name in sorted(filter(must_agree, expected)):
+        # a vector may be a matrix of one row in TensorFlow
+        if [n for n in shapes[name] if n != 1] != [n for n in expected[name] if n != 1]:
+            return f"{name} has the shape {list(shapes[name])}, and the configuration asks for {list(expected[name])}"
+    return ""
+
+
+def _few(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:3])
+    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
 
 
 def save(model: Any, tokenizer: Any, folder: Path) -> None:

@@ -58,5 +58,5 @@ def test_a_missing_or_damaged_folder_is_named(tmp_path: Path) -> None:
     save([("uma redação", [1], 0)], [0], tmp_path / "folder")
     file = next((tmp_path / "folder" / "test").glob("*.arrow"))
     file.write_bytes(file.read_bytes()[:100])
-    with pytest.raises(UserError, match=r"folder cannot be read .* dvc pull"):
+    with pytest.raises(UserError, match=r"arrow cannot be read .* `redacoes verify` tells what is damaged"):
         arrow.load(tmp_path / "folder")

@@ -8,7 +8,7 @@ import pytest
 from datasets import ClassLabel, Dataset, Features, List, Value
 from hypothesis import given
 from hypothesis import strategies as st
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
 from redacoes import checkpoint, params
 from redacoes.batching import Ragged, epoch_batches
@@ -85,6 +85,41 @@ def test_a_saved_model_gives_the_same_logits_and_holds_no_pickle(
     np.testing.assert_array_equal(model.to_pytorch(again)[embeddings[0]], model.to_pytorch(loaded)[embeddings[0]])
 
 
+def test_damaged_weights_are_named_and_never_filled_in(model, tmp_path: Path) -> None:
+    folder = base(tmp_path / "base")
+    scorer = tmp_path / "scorer"
+    model.save(model.build(folder, ["0", "1", "2"], PARAMS.train), checkpoint.load_tokenizer(folder), scorer)
+    weights = load_file(scorer / "model.safetensors")
+    encoder = "distilbert.transformer.layer.0.ffn.lin1.weight"
+
+    def says(changed: dict, message: str, as_base: bool = True) -> None:
+        save_file(changed, scorer / "model.safetensors", metadata={"format": "pt"})
+        with pytest.raises(UserError, match=message):
+            model.load(scorer)
+        if as_base:
+            with pytest.raises(UserError, match=message):
+                model.build(scorer, ["0", "1", "2"], PARAMS.train)
+
+    without = {name: value for name, value in weights.items() if name != encoder}
+    says(without, f"the weights lack {encoder}")
+    says(weights | {encoder: weights[encoder][:, :8].copy()}, "lin1.weight has the shape")
+    says(weights | {encoder: weights[encoder].T.copy()}, "lin1.weight has the shape")
+    says(weights | {"distilbert.odd.weight": np.zeros(3, np.float32)}, "the weights hold distilbert.odd.weight")
+    head = {name: value for name, value in weights.items() if name != "classifier.weight"}
+    says(head, "the weights lack classifier.weight", as_base=False)  # a base may have no head, or another one
+    model.build(scorer, ["0", "1", "2"], PARAMS.train)
+    save_file(weights, scorer / "model.safetensors", metadata={"format": "pt"})
+    whole = (scorer / "model.safetensors").read_bytes()
+    for damaged in (whole[:-10], b"\xff" * 8 + whole[8:], whole[:20]):
+        (scorer / "model.safetensors").write_bytes(damaged)
+        with pytest.raises(UserError, match="is not a whole safetensors file"):
+            model.load(scorer)
+    (scorer / "model.safetensors").write_bytes(whole)
+    (scorer / "config.json").write_text("{")
+    with pytest.raises(UserError, match=r"config.json cannot be read .* `redacoes verify` tells what is damaged"):
+        model.load(scorer)
+
+
 def curve(folder: Path, name: str) -> list[float]:
     lines = (folder / "plots" / "metrics" / f"{name}.tsv").read_text().splitlines()
     assert [line.split("\t")[0] for line in lines[1:]] == [str(epoch) for epoch in range(1, len(lines))]
@@ -141,7 +176,9 @@ def test_the_schedule_ends_with_the_last_step(model, training, tmp_path: Path) -
 def test_half_precision_trains_and_is_saved_as_float32(model, training, tmp_path: Path, precision: str) -> None:
     folder = base(tmp_path / "base")
     rows = part(folder)
-    train = PARAMS.train.model_copy(update={"epochs": 3, "precision": precision, "keep": "last", "warmup": 0.0})
+    train = PARAMS.train.model_copy(
+        update={"epochs": 3, "precision": precision, "keep": "last", "warmup": 0.0, "learning_rate": 0.02}
+    )
     classifier = model.build(folder, ["0", "1", "2"], train)
     training.fit(classifier, rows, rows, 0, train, tmp_path / "curves", tmp_path / "progress")
     losses = curve(tmp_path / "curves", "train/loss")

@@ -2,13 +2,16 @@
 
 import hashlib
 import json
+import pickle
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.numpy import save_file
 
 from redacoes import checkpoint, params
 from redacoes.errors import UserError
@@ -81,3 +84,50 @@ def test_lengths_are_those_before_truncation(tmp_path: Path) -> None:
     ids, lengths = encode(tokenizer, ["uma frase " * 20], PARAMS.tokenize.model_copy(update={"max_length": 12}))
     assert len(ids[0]) == 12
     assert lengths[0] > 40
+
+
+def test_nothing_from_a_checkpoint_is_executed(tmp_path: Path) -> None:
+    source, marker = tmp_path / "estranho", tmp_path / "executado"
+    checkpoint.from_scratch([["Olá, mundo."] * 3], PARAMS.checkpoint, source)
+    save_file({"a": np.zeros(1, np.float32)}, source / "model.safetensors", metadata={"format": "pt"})
+    code = f"open({str(marker)!r}, 'w').close()\nclass C: pass\n"
+    (source / "evil.py").write_text(code)
+    extra = source / "extra"
+    extra.mkdir()
+    (extra / "evil.py").write_text(code)
+    (extra / "config.json").write_text(json.dumps({"model_type": "x", "auto_map": {"AutoConfig": "evil.C"}}))
+
+    class Evil:
+        def __reduce__(self) -> tuple:
+            return open, (str(marker), "w")
+
+    (source / "pytorch_model.bin").write_bytes(pickle.dumps(Evil()))
+    (source / "tokenizer.pkl").write_bytes(pickle.dumps(Evil()))
+    checkpoint.from_path(source, tmp_path / "copied")
+    assert {path.suffix for path in (tmp_path / "copied").iterdir()} <= {".json", ".txt", ".safetensors"}
+
+    config = json.loads((source / "config.json").read_text())
+    tokenizer = json.loads((source / "tokenizer_config.json").read_text())
+    nested = {"model_type": "naoexiste", "_name_or_path": str(extra)}
+    for file, bad in {
+        "config.json": [
+            config | {"auto_map": {"AutoConfig": "evil.C"}},
+            config | {"encoder": {"auto_map": {"AutoConfig": "evil.C"}}},
+            config | {"trust_remote_code": True},
+            {"model_type": "lightglue", "keypoint_detector_config": nested},
+        ],
+        "tokenizer_config.json": [tokenizer | {"auto_map": {"AutoTokenizer": ["evil.C", None]}}],
+    }.items():
+        good = (source / file).read_text()
+        for number, values in enumerate(bad):
+            (source / file).write_text(json.dumps(values))
+            with pytest.raises(UserError, match=r"code of its own|is of the family"):
+                checkpoint.from_path(source, tmp_path / f"refused {file} {number}")
+        (source / file).write_text(good)
+    assert not marker.exists()
+
+    # a template's name is that of a file, which save_pretrained would write wherever it leads
+    templates = [{"name": "default", "template": "x"}, {"name": "../../../fora", "template": "y"}]
+    (source / "tokenizer_config.json").write_text(json.dumps(tokenizer | {"chat_template": templates}))
+    checkpoint.load_tokenizer(source).save_pretrained(tmp_path / "um" / "dois" / "tres")
+    assert not list(tmp_path.rglob("*.jinja"))
