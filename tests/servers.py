@@ -125,16 +125,6 @@ class S3:
     def endpoint(self) -> str:
         return f"http://{HOST}:{self.port}"
 
-    def objects(self) -> list[str]:
-        client = boto3.client(
-            "s3",
-            endpoint_url=self.endpoint,
-            region_name="us-east-1",
-            aws_access_key_id=self.access_key_id,
-            aws_secret_access_key=self.secret_access_key,
-        )
-        return [item["Key"] for item in client.list_objects_v2(Bucket=self.bucket).get("Contents", [])]
-
 
 @contextmanager
 def s3(folder: Path, bucket: str = "essays") -> Iterator[S3]:
