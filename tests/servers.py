@@ -159,7 +159,7 @@ class WebDav:
 
 @contextmanager
 def webdav(folder: Path) -> Iterator[WebDav]:
-    user, password = "ana", secrets.token_urlsafe()
+    user, password = "ana", secrets.token_hex()
     files = folder / "files" / "essays"
     files.mkdir(parents=True)
     with (folder / "wsgidav.yaml").open("w") as file:
