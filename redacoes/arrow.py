@@ -83,7 +83,8 @@ def load(folder: str | Path) -> datasets.DatasetDict:
 def _check(path: Path) -> None:
     try:
         with pa.memory_map(str(path)) as source:
-            pa.ipc.open_stream(source).read_all().validate(full=True)
+            for batch in pa.ipc.open_stream(source):
+                batch.validate(full=True)
             source.seek(max(source.size() - len(END), 0))
             if source.read() != END:
                 raise pa.ArrowInvalid("it is cut short")

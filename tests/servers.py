@@ -46,16 +46,14 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def running(command: Callable[[int], list[str]], folder: Path, **environment: str) -> Iterator[int]:
+def running(command: Callable[[int], list[str]], folder: Path) -> Iterator[int]:
     """Run the server that `command` gives for a port, and yield the port once it answers."""
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "server.log"
     for _ in range(3):  # somebody else may take the port that was free a moment ago
         port = free_port()
         with log.open("wb") as output:
-            process = subprocess.Popen(
-                command(port), cwd=folder, stdout=output, stderr=output, env={**os.environ, **environment}
-            )
+            process = subprocess.Popen(command(port), cwd=folder, stdout=output, stderr=output)
         try:
             if _answers(process, port):
                 yield port
