@@ -121,7 +121,7 @@ def test_ctrl_c_is_one_line_and_leaves_nothing_behind(longer: Clone) -> None:
         no_orphan(process.pid)
     said = printed(longer)
     assert "interrupted; nothing was written" in said
-    assert "exited with 130" in said
+    assert "failed to reproduce 'train'" in said  # with which status is up to the shell between DVC and the stage
     assert "Traceback" not in said
     assert not (longer.path / "models/scorer").exists()
     assert [path.name for path in longer.path.glob(".work/*")] == ["train"]  # what training goes on from
