@@ -217,7 +217,7 @@ def verify(root: Path, progress: bool) -> Report:
 
     try:
         with Repo(str(root)) as repo:
-            every = list(repo.index.outs)
+            every = _outs(repo)
             outs = sorted((out for out in every if out.protocol == "local"), key=lambda out: out.fs_path)
             total = sum(out.meta.size or 0 for out in outs for place in _places(out) if place.exists())
             with tqdm(total=total, unit="B", unit_scale=True, desc="verify", disable=not progress) as bar:
@@ -238,6 +238,13 @@ def verify(root: Path, progress: bool) -> Report:
         objects=sum(seen.there for output in outputs for seen in output.stored),
         size=reader.size,
     )
+
+
+def _outs(repo: Any) -> list[Any]:
+    try:
+        return list(repo.index.outs)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # DVC takes types in dvc.lock for granted
+        raise UserError(f"{repo.root_dir}: DVC cannot read this project: {error}; see dvc.lock") from error
 
 
 def _places(out: Any) -> Iterator[Path]:
@@ -404,15 +411,18 @@ class _Judge:
         return None
 
     def _without_list(self) -> None:
+        """What can be said of a folder when it is not known which files it must hold."""
         output = self.output
-        label = output.label("")
-        if output.listing and output.listing.there:
-            self._bad_object("", output.listing, output.hash.removesuffix(".dir"), 0, f"{label} (its list of files)")
+        label, again = output.label(""), "verify again once it is mended"
+        listed = bool(output.listing and output.listing.there)
+        if output.listing and listed:
+            list_label = f"{label} (its list of files: {again})"
+            self._bad_object("", output.listing, output.hash.removesuffix(".dir"), 0, list_label)
         if output.workspace:
             self.bad_files.append(output.full)
-            missing = "" if output.listing and output.listing.there else ", whose list of files is not in the cache"
-            what = f"{label} is not what {output.lock} has ({output.found or 'unreadable'}, not {output.hash}){missing}"
-            self.wrong.append(("altered", "", output.full, what))
+            found, state = output.found or "unreadable", "damaged" if listed else "not in the cache"
+            what = f"{label} is not what {output.lock} has ({found}, not {output.hash}); its list of files is {state}"
+            self.wrong.append(("altered", "", output.full, f"{what}: {again}"))
 
     def _objects(self, expected: dict[str, str]) -> None:
         output = self.output

@@ -1,127 +1,390 @@
-"""`redacoes verify` finds what DVC's defaults do not, and its remedies mend it."""
+"""Damage that DVC does not see: `redacoes verify` names it, and the commands that it prints mend it."""
 
-import itertools
+import copy
+import hashlib
+import json
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
-from tests.conftest import Clone
+from redacoes.errors import UserError
+from redacoes.verify import Finding, Report, verify
+from tests.conftest import ROOT, Clone
 
-SCORER = "models/scorer/model.safetensors"
+UP_TO_DATE = "Data and pipelines are up to date."
 
 
-@pytest.fixture
-def pulled(make_clone: Callable[[str], Clone], origin: Clone) -> Clone:
-    clone = make_clone("verificada")
-    clone.take(origin)
+@pytest.fixture(scope="module")
+def remote(origin: Clone, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that the origin has pushed to."""
+    folder = tmp_path_factory.mktemp("remoto")
+    origin.dvc("remote", "add", "--local", "--force", "cofre", str(folder))
+    origin.dvc("push", "-r", "cofre")
+    origin.dvc("remote", "remove", "--local", "cofre")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pulled(origin: Clone, remote: Path, tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """A clone that has pulled everything, with a remote set up as the README says."""
+    clone = Clone(tmp_path_factory.mktemp("puxado") / "colega", origin.path)
+    use(clone, remote)
+    clone.dvc("pull")
     return clone
 
 
-def verify(clone: Clone) -> tuple[int, str]:
-    done = clone.run(sys.executable, "-m", "redacoes.cli", "verify", check=False)
-    assert done.stderr == ""
-    return done.returncode, done.stdout
+@pytest.fixture
+def colleague(pulled: Clone, tmp_path: Path) -> Clone:
+    """A copy of it, to be damaged."""
+    clone = copy.copy(pulled)
+    clone.path = tmp_path / "a colega"
+    shutil.copytree(pulled.path, clone.path, symlinks=True)
+    return clone
 
 
-def remedies(report: str) -> list[str]:
-    """The first command under each finding."""
-    lines = report.splitlines()
-    return [
-        line.strip()
-        for before, line in itertools.pairwise(lines)
-        if line.startswith("    ") and not before.startswith("    ")
-    ]
+def use(clone: Clone, remote: Path) -> None:
+    (clone.path / ".dvc/config.local").write_text(
+        f"[core]\n    remote = time\n['remote \"time\"']\n    url = {remote}\n    verify = true\n", encoding="utf-8"
+    )
 
 
-def mend(clone: Clone, report: str) -> None:
-    for command in remedies(report):
-        subprocess.run(command, shell=True, cwd=clone.path, env=clone.environment, check=True, capture_output=True)
+def locked(clone: Clone, output: str) -> str:
+    """The hash of an output in dvc.lock."""
+    stages = YAML(typ="safe", pure=True).load(clone.text("dvc.lock"))["stages"].values()
+    return next(out["md5"] for stage in stages for out in stage["outs"] if out["path"] == output)
 
 
-def cache_object(clone: Clone, path: str) -> Path:
-    md5 = subprocess.run(["md5sum", path], cwd=clone.path, capture_output=True, text=True, check=True).stdout[:32]
-    return clone.path / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
+def cached(clone: Clone, output: str, file: str = "", cache: str = ".dvc/cache") -> Path:
+    """The cache object of an output, or of a file in it."""
+
+    def place(oid: str) -> Path:
+        return clone.path / cache / "files/md5" / oid[:2] / oid[2:]
+
+    whole = place(locked(clone, output))
+    if not file:
+        return whole
+    return place(next(entry["md5"] for entry in json.loads(whole.read_text()) if entry["relpath"] == file))
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write over a read-only object, and leave it read-only, as a bad disk does."""
+    """Write into a file, read-only or not, and leave its mode and time as they were, as a failing disk would."""
+    status = path.stat()
     path.chmod(0o644)
     path.write_bytes(content)
-    path.chmod(0o444)
+    path.chmod(status.st_mode)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
-def test_all_is_well_whether_pulled_or_not(pulled: Clone, make_clone: Callable[[str], Clone]) -> None:
-    status, report = verify(pulled)
-    assert status == 0
-    assert "none damaged" in report
-    status, report = verify(make_clone("vazia"))
-    assert status == 0
-    assert "not pulled or not made yet, which is no error" in report
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    write(path, bytes(content))
 
 
-@pytest.mark.parametrize("fault", ["flipped", "truncated", "swapped"])
-def test_a_damaged_cache_object_is_named_and_mended(pulled: Clone, fault: str) -> None:
-    scorer = cache_object(pulled, SCORER)
-    good = scorer.read_bytes()
-    bad = {
-        "flipped": good[:5000] + bytes([good[5000] ^ 1]) + good[5001:],
-        "truncated": good[:5000],
-        "swapped": cache_object(pulled, "metrics/predictions.csv").read_bytes(),
-    }[fault]
-    write(scorer, bad)
-    assert "up to date" in pulled.dvc("repro")  # DVC's defaults do not find it
-    status, report = verify(pulled)
-    assert status == 1
-    assert SCORER in report
-    assert str(scorer.relative_to(pulled.path)) in report
-    mend(pulled, report)
-    assert verify(pulled)[0] == 0
-    assert cache_object(pulled, SCORER).read_bytes() == good
-    assert (pulled.path / SCORER).read_bytes() == good
+def cut(path: Path) -> None:
+    write(path, path.read_bytes()[: path.stat().st_size // 2])
 
 
-def test_an_output_edited_by_hand_is_named_and_mended(pulled: Clone) -> None:
-    path = pulled.path / "metrics/predictions.csv"
-    good, before = path.read_bytes(), path.stat()
-    path.chmod(0o644)
-    path.write_bytes(good.replace(b"0", b"1", 1))
-    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    status, report = verify(pulled)
-    assert status == 1
-    assert "metrics/predictions.csv holds other bytes than it should" in report
-    mend(pulled, report)
-    assert path.read_bytes() == good
-    assert verify(pulled)[0] == 0
+def named(report: Report) -> set[tuple[str, str]]:
+    return {(finding.kind, f"{finding.output}/{finding.file}".rstrip("/")) for finding in report.findings}
 
 
-def test_a_lock_with_another_hash_is_named_and_mended(pulled: Clone) -> None:
-    lock = pulled.text("dvc.lock")
-    good = cache_object(pulled, "metrics/predictions.csv")
-    md5 = good.parent.name + good.name
-    (pulled.path / "dvc.lock").write_text(lock.replace(md5, "abcdef01" * 4), encoding="utf-8")
-    status, report = verify(pulled)
-    assert status == 1
-    assert "metrics/predictions.csv" in report
-    mend(pulled, report)
-    assert verify(pulled)[0] == 0
+def mend(clone: Clone, findings: list[Finding], choice: int = 0) -> None:
+    """Run the commands that the findings print, word for word."""
+    for command in dict.fromkeys(finding.remedies[choice] for finding in findings):
+        clone.run("bash", "-ec", command)
 
 
-def test_a_damaged_object_on_a_remote_that_verifies_is_refused(pulled: Clone, make_clone, tmp_path: Path) -> None:
-    remote = tmp_path / "remoto"
-    for clone in (pulled, colleague := make_clone("colega")):
-        clone.dvc("remote", "add", "--local", "--default", "time", str(remote))
-        clone.dvc("remote", "modify", "--local", "time", "verify", "true")
-    pulled.dvc("push")
-    there = remote / cache_object(pulled, SCORER).relative_to(pulled.path / ".dvc/cache")
-    good = there.read_bytes()
-    write(there, good[:5000])
-    assert colleague.run("dvc", "pull", check=False).returncode != 0
-    assert not (colleague.path / SCORER).exists()
-    write(there, good)
-    colleague.dvc("pull")
-    assert (colleague.path / SCORER).read_bytes() == good
-    assert verify(colleague)[0] == 0
+def everything(root: Path) -> dict[str, tuple[int, bytes]]:
+    """Time and content of all files but those that DVC writes whenever it is asked anything."""
+    files = (path for path in root.rglob("*") if path.is_file() and ".dvc/tmp" not in path.as_posix())
+    return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
+
+
+def test_whole_outputs_are_found_whole_and_nothing_is_written(
+    pulled: Clone, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = everything(pulled.path)
+    report = verify(pulled.path, progress=True)
+    assert report.findings == []
+    stages = YAML(typ="safe", pure=True).load(pulled.text("dvc.yaml"))["stages"].values()
+    assert report.outputs == sum(len(stage["outs"]) for stage in stages)
+    objects = [path for path in (pulled.path / ".dvc/cache/files").rglob("*") if path.is_file()]
+    assert report.objects >= len(objects) > 30  # an object may belong to two outputs
+    assert "none damaged" in report.summary()
+    assert "verify" in capsys.readouterr().err
+    assert verify(pulled.path, progress=False) == report
+    assert capsys.readouterr().err == ""
+    assert everything(pulled.path) == before
+
+
+def test_what_was_not_pulled_is_absent_and_no_error(origin: Clone, remote: Path, tmp_path: Path) -> None:
+    clone = Clone(tmp_path / "vazio", origin.path)
+    alone = verify(clone.path, progress=False)
+    assert {finding.kind for finding in alone.findings} == {"absent"}
+    assert alone.errors == []
+    assert "none damaged; 10 not pulled or not made yet, which is no error" in alone.summary()
+    assert ("dvc repro train",) in {finding.remedies for finding in alone.findings}
+
+    use(clone, remote)
+    clone.dvc("pull", "models/scorer")  # the model is all that this colleague wants
+    some = verify(clone.path, progress=False)
+    assert some.errors == []
+    assert len(some.absent) == 9
+    mend(clone, some.findings)
+    assert verify(clone.path, progress=False).findings == []
+
+
+def test_the_command_says_what_it_found_and_exits_with_it(colleague: Clone) -> None:
+    def command() -> subprocess.CompletedProcess[str]:
+        return colleague.run(sys.executable, "-m", "redacoes.cli", "verify", check=False)
+
+    whole = command()
+    assert (whole.returncode, whole.stderr) == (0, "")
+    assert "none damaged" in whole.stdout
+    scorer = cached(colleague, "models/scorer", "model.safetensors")
+    flip(scorer)
+    assert UP_TO_DATE in colleague.dvc("repro")  # DVC's defaults do not find it
+    damaged = command()
+    assert (damaged.returncode, damaged.stderr) == (1, "")
+    place = scorer.relative_to(colleague.path).as_posix()
+    assert f"altered: the cache object {place} of models/scorer/model.safetensors holds other bytes" in damaged.stdout
+    assert f"\n    rm -rf {place} && dvc commit --no-relink models/scorer\n" in damaged.stdout
+
+
+def test_every_kind_of_damage_is_named_and_mended(colleague: Clone) -> None:
+    """The workspace is sound where the cache is not, and the other way round, so nothing need be fetched or trained."""
+    clone = colleague
+    flip(cached(clone, "models/scorer", "config.json"))
+    cut(cached(clone, "data/sample.csv"))
+    cut(cached(clone, "data/splits", "train/state.json"))
+    write(cached(clone, "models/decision.json"), cached(clone, "metrics/reliability.csv").read_bytes())
+    flip(cached(clone, "models/base"))  # its list of files
+    flip(clone.path / "metrics/predictions.csv")  # an edit by hand
+    (clone.path / "metrics/confusion.csv").unlink()
+    (clone.path / "metrics/train/params.yaml").write_text("{}")
+    (clone.path / "data/tokenized/dataset_dict.json").unlink()
+    flip(clone.path / "metrics/evaluation.json")  # git alone keeps it
+    assert UP_TO_DATE in clone.dvc("status", "prepare")  # two damaged objects of which DVC sees nothing
+
+    report = verify(clone.path, progress=False)
+    assert named(report) == {
+        ("altered", "models/scorer/config.json"),
+        ("truncated", "data/sample.csv"),
+        ("truncated", "data/splits/train/state.json"),
+        ("swapped", "models/decision.json"),
+        ("altered", "models/base"),
+        ("altered", "metrics/predictions.csv"),
+        ("absent", "metrics/confusion.csv"),
+        ("unexpected", "metrics/train/params.yaml"),
+        ("missing", "data/tokenized/dataset_dict.json"),
+        ("altered", "metrics/evaluation.json"),
+    }
+    assert "9 damaged; 1 not pulled" in report.summary()
+    by_file = {f"{finding.output}/{finding.file}".rstrip("/"): finding for finding in report.findings}
+    damaged = cached(clone, "models/scorer", "config.json")
+    assert by_file["models/scorer/config.json"].where == damaged
+    assert f"rm -rf {damaged.relative_to(clone.path)} && dvc commit" in str(by_file["models/scorer/config.json"])
+    size = (clone.path / "data/sample.csv").stat().st_size
+    assert f"is cut short: {size // 2} of {size} bytes" in by_file["data/sample.csv"].what
+    assert "holds the bytes of metrics/reliability.csv" in by_file["models/decision.json"].what
+    assert by_file["metrics/evaluation.json"].remedies[0] == "git checkout HEAD -- metrics/evaluation.json"
+
+    mend(clone, report.findings)
+    assert verify(clone.path, progress=False).findings == []
+    assert clone.git("status", "--porcelain") == ""
+    assert UP_TO_DATE in clone.dvc("status")
+
+
+def test_damage_that_reached_the_workspace_is_pulled_again(colleague: Clone, origin: Clone) -> None:
+    clone = colleague
+    for file in ("config.json", "vocab.txt"):
+        flip(cached(clone, "models/scorer", file))
+    flip(cached(clone, "models/base"))
+    for folder in ("models/scorer", "models/base"):
+        shutil.rmtree(clone.path / folder)
+    clone.dvc("checkout", "models/scorer")  # a damaged object passes
+    assert (clone.path / "models/scorer/config.json").read_bytes() != (origin.path / "models/scorer/config.json").read_bytes()  # fmt: skip
+    (clone.path / "data/sample.csv").unlink()
+    cached(clone, "data/sample.csv").unlink()
+    cached(clone, "data/splits", "test/state.json").unlink()
+    (clone.path / "data/splits/test/state.json").unlink()
+
+    report = verify(clone.path, progress=False)
+    assert named(report) == {
+        ("altered", "models/scorer/config.json"),
+        ("altered", "models/scorer/vocab.txt"),
+        ("altered", "models/base"),
+        ("missing", "data/splits/test/state.json"),
+        ("absent", "data/sample.csv"),
+    }
+    assert {finding.where for finding in report.findings if finding.file == "config.json"} == {
+        clone.path / "models/scorer/config.json",
+        cached(clone, "models/scorer", "config.json"),
+    }
+    assert "verify again once it is mended" in next(f.what for f in report.findings if f.output == "models/base")
+    mend(clone, report.findings)
+    again = verify(clone.path, progress=False)  # what a damaged list names can be checked when it is mended
+    assert named(again) == {("altered", "models/base/vocab.txt")}  # whose object is that of the scorer's
+    mend(clone, again.findings)
+    assert verify(clone.path, progress=False).findings == []
+    for path in ("models/scorer/config.json", "models/base/vocab.txt", "data/splits/test/state.json"):
+        assert (clone.path / path).read_bytes() == (origin.path / path).read_bytes()
+
+
+def test_a_shared_cache_and_links_are_followed(origin: Clone, remote: Path, tmp_path: Path) -> None:
+    clone = Clone(tmp_path / "ligado", origin.path)
+    use(clone, remote)
+    clone.dvc("config", "--local", "cache.dir", str(tmp_path / "cache comum"))
+    clone.dvc("config", "--local", "cache.type", "symlink")
+    clone.dvc("pull", "data/sample.csv", "models/base")
+    assert (clone.path / "data/sample.csv").is_symlink()
+    assert verify(clone.path, progress=False).errors == []
+    flip(clone.path / "models/base/vocab.txt")  # which is the object itself
+    cached(clone, "data/sample.csv", cache=str(tmp_path / "cache comum")).unlink()
+
+    report = verify(clone.path, progress=False)
+    found = {(finding.kind, finding.where) for finding in report.findings if finding.output == "models/base"}
+    vocabulary = cached(clone, "models/base", "vocab.txt", str(tmp_path / "cache comum"))
+    assert found == {("altered", clone.path / "models/base/vocab.txt"), ("altered", vocabulary)}
+    assert ("absent", "data/sample.csv") in named(report)
+    mend(clone, [finding for finding in report.findings if finding.output in ("models/base", "data/sample.csv")])
+    assert not {finding.output for finding in verify(clone.path, progress=False).findings} & {"models/base", "data/sample.csv"}  # fmt: skip
+
+
+def relock(clone: Clone, output: str, oid: str) -> None:
+    lock = clone.path / "dvc.lock"
+    lock.write_text(lock.read_text(encoding="utf-8").replace(locked(clone, output), oid), encoding="utf-8")
+
+
+def test_a_lock_with_another_hash_is_found(colleague: Clone, origin: Clone, remote: Path, tmp_path: Path) -> None:
+    relock(colleague, "models/scorer", "0" * 32 + ".dir")
+    relock(colleague, "data/sample.csv", locked(colleague, "metrics/predictions.csv"))
+    report = verify(colleague.path, progress=False)
+    assert named(report) == {("lock", "models/scorer"), ("lock", "data/sample.csv")}
+    assert {finding.remedies[0] for finding in report.findings} == {"git checkout HEAD -- dvc.lock"}
+    mend(colleague, report.findings)
+    assert verify(colleague.path, progress=False).findings == []
+
+    relock(colleague, "data/sample.csv", "abcdef01" * 4)
+    colleague.git("commit", "-qam", "A hash of nothing")
+    report = verify(colleague.path, progress=False)
+    assert named(report) == {("lock", "data/sample.csv")}
+    assert report.findings[0].remedies == ("dvc repro sample",)  # the remote has no such object, so no pull is advised
+    mend(colleague, report.findings)
+    assert verify(colleague.path, progress=False).findings == []
+    colleague.dvc("repro")  # as prepare, too, was committed with this hash
+    assert colleague.text("dvc.lock") == origin.text("dvc.lock")
+
+    empty = Clone(tmp_path / "vazio", origin.path)
+    use(empty, remote)
+    relock(empty, "models/scorer", "2" * 32 + ".dir")
+    [error] = verify(empty.path, progress=False).errors
+    assert (error.kind, error.output) == ("missing", "models/scorer")
+    assert "exists nowhere" in error.what
+
+
+def test_a_list_of_files_that_leads_out_of_its_folder_is_refused(colleague: Clone) -> None:
+    """DVC would write the file wherever the list says."""
+    clone = colleague
+    whole = cached(clone, "models/base")
+    entries = json.loads(whole.read_text())
+    raw = json.dumps(sorted([*entries, {**entries[0], "relpath": "../../../fora"}], key=lambda entry: entry["relpath"]))
+    oid = hashlib.md5(raw.encode(), usedforsecurity=False).hexdigest()
+    relock(clone, "models/base", f"{oid}.dir")
+    place = cached(clone, "models/base")
+    place.parent.mkdir(exist_ok=True)
+    place.write_text(raw)
+    [finding] = verify(clone.path, progress=False).findings
+    assert (finding.kind, finding.output, finding.remedies) == ("unsafe", "models/base", ())
+    assert "check nothing out" in finding.what
+
+
+def test_a_truncated_object_on_a_remote_is_refused_where_the_remote_is_verified(
+    origin: Clone, remote: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "estragado"
+    shutil.copytree(remote, broken)
+    oid = locked(origin, "metrics/predictions.csv")
+    cut(broken / "files/md5" / oid[:2] / oid[2:])
+    clone = Clone(tmp_path / "colega", origin.path)
+    use(clone, broken)
+    done = clone.run("dvc", "pull", check=False)
+    assert done.returncode != 0
+    assert "metrics/predictions.csv" in done.stderr
+    assert not (clone.path / "metrics/predictions.csv").exists()
+    assert (clone.path / "models/scorer/model.safetensors").exists()  # what is sound has come
+    assert verify(clone.path, progress=False).errors == []
+
+    clone.dvc("remote", "modify", "--local", "time", "verify", "false")
+    clone.dvc("pull")  # DVC's default lets it through
+    assert UP_TO_DATE in clone.dvc("status")
+    report = verify(clone.path, progress=False)
+    assert named(report) == {("truncated", "metrics/predictions.csv")}
+    use(clone, remote)
+    mend(clone, report.findings)
+    assert verify(clone.path, progress=False).findings == []
+
+
+def test_the_users_own_essays_are_looked_after_too(make_clone: Callable[[str], Clone], tmp_path: Path) -> None:
+    clone = make_clone("professora")
+    essays = clone.path / "data/minhas redações.csv"
+    essays.write_text("essay,score\nUma redação,5\n", encoding="utf-8")
+    clone.dvc("add", str(essays))
+    flip(essays)
+    [error] = verify(clone.path, progress=False).errors
+    assert (error.kind, error.output) == ("altered", "data/minhas redações.csv")
+    mend(clone, [error])
+    assert essays.read_text(encoding="utf-8") == "essay,score\nUma redação,5\n"
+
+    essays.unlink()
+    shutil.rmtree(clone.path / ".dvc/cache")
+    [error] = verify(clone.path, progress=False).errors  # no stage makes it again, and there is no remote
+    assert error.kind == "missing"
+    assert "exists nowhere that this clone knows of" in error.what
+
+
+def test_a_project_that_dvc_cannot_read_is_said(colleague: Clone, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot read this project"):
+        verify(tmp_path, progress=False)
+    relock(colleague, "data/sample.csv", "1" * 32)  # a number, in YAML
+    with pytest.raises(UserError, match="cannot read this project"):
+        verify(colleague.path, progress=False)
+    (colleague.path / "dvc.lock").write_text("stages: [")
+    with pytest.raises(UserError, match=r"dvc\.lock"):
+        verify(colleague.path, progress=False)
+
+
+def test_it_is_cheap_to_import_and_never_imports_tensorflow(pulled: Clone) -> None:
+    code = (
+        "import sys; from pathlib import Path; from redacoes.verify import verify; "
+        "assert not {'dvc', 'dvc_data', 'tqdm'} & set(sys.modules); "
+        f"verify(Path({str(pulled.path)!r}), False); "
+        "sys.exit(bool({'tensorflow', 'transformers', 'datasets'} & set(sys.modules)))"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+@pytest.fixture
+def alone(colleague: Clone) -> Iterator[Clone]:
+    """A clone whose remote is gone."""
+    (colleague.path / ".dvc/config.local").unlink()
+    return colleague
+
+
+@pytest.mark.slow
+def test_without_a_remote_the_stage_makes_it_again(alone: Clone, origin: Clone) -> None:
+    for output in ("models/scorer", "data/tokenized"):
+        flip(cached(alone, output))
+        shutil.rmtree(alone.path / output)
+    report = verify(alone.path, progress=False)
+    assert {finding.remedies[0].split(" && ")[1] for finding in report.findings} == {"dvc repro train", "dvc repro tokenize"}  # fmt: skip
+    mend(alone, report.findings)
+    assert verify(alone.path, progress=False).findings == []
+    assert alone.text("dvc.lock") == origin.text("dvc.lock")
