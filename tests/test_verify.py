@@ -388,3 +388,31 @@ def test_without_a_remote_the_stage_makes_it_again(alone: Clone, origin: Clone) 
     mend(alone, report.findings)
     assert verify(alone.path, progress=False).findings == []
     assert alone.text("dvc.lock") == origin.text("dvc.lock")
+
+
+def test_a_stage_refuses_what_dvc_took_for_whole(colleague: Clone) -> None:
+    """Damage in the cache that `dvc checkout` laid out: DVC remembers the files as good, and the stages read them."""
+    arrow = cached(colleague, "data/splits", "train/data-00000-of-00001.arrow")
+    weights = cached(colleague, "models/scorer", "model.safetensors")
+    cut(arrow)
+    write(weights, weights.read_bytes()[:8] + b"?" + weights.read_bytes()[9:])  # its header
+    for folder in ("data/splits", "models/scorer"):
+        shutil.rmtree(colleague.path / folder)
+    colleague.dvc("checkout")
+    colleague.set(**{"tokenize.batch_size": "7", "evaluate.bootstrap.samples": "21"})
+    kept = everything(colleague.path / ".dvc/cache")
+
+    for stage, said in {
+        "evaluate": "models/scorer/model.safetensors is not a whole safetensors file",
+        "tokenize": "data/splits/train/data-00000-of-00001.arrow",
+    }.items():
+        done = colleague.run("dvc", "repro", "--single-item", stage, check=False)
+        assert done.returncode != 0
+        assert said in done.stderr
+        assert "Traceback" not in done.stderr
+    assert kept == everything(
+        colleague.path / ".dvc/cache"
+    )  # DVC has removed what it was to make anew, and that is all
+    mend(colleague, verify(colleague.path, progress=False).errors)
+    colleague.dvc("repro")
+    assert UP_TO_DATE in colleague.dvc("status")
