@@ -74,10 +74,10 @@ def no_orphan(leader: int) -> None:
 
 @pytest.fixture
 def longer(make_clone: Callable[[str], Clone], origin: Clone) -> Clone:
-    """A clone in which only training, of six epochs, is to be done."""
+    """A clone in which only training, of twenty epochs, is to be done."""
     clone = make_clone("longo")
     clone.take(origin)
-    clone.set(**{"train.epochs": "6", "train.keep": "last"})
+    clone.set(**{"train.epochs": "20", "train.keep": "last"})
     return clone
 
 
@@ -90,7 +90,7 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_bytes(longer: Clone) -
     resumed = longer.run("dvc", "repro", "train")
     assert "going on after epoch" in resumed.stderr
     curves = longer.text("metrics/train/plots/metrics/eval/loss.tsv")
-    assert len(curves.splitlines()) == 1 + 6
+    assert len(curves.splitlines()) == 1 + 20
     lock = longer.text("dvc.lock")
     assert not list(longer.path.glob(".work/*"))
     undisturbed = longer.run("dvc", "repro", "--force", "--single-item", "train")
@@ -114,8 +114,9 @@ def test_progress_of_other_parameters_is_discarded(longer: Clone) -> None:
 
 
 def test_ctrl_c_is_one_line_and_leaves_nothing_behind(longer: Clone) -> None:
+    longer.set(**{"train.epochs": "500"})  # however busy the machine is, it does not end first
     with running(longer, "dvc", "repro", "train") as process:
-        wait(lambda: "Epoch 2/6" in printed(longer))
+        wait(lambda: "Epoch 2/500" in printed(longer))
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait() != 0
         no_orphan(process.pid)

@@ -1,4 +1,4 @@
-"""A team shares what it computed over SSH, S3, WebDAV and HTTP: the commands of docs/team-remotes.md on real servers."""
+"""A team shares what it computed over SSH, S3, WebDAV and HTTP: the commands of the README on real servers."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ from tests.conftest import ROOT, Clone
 from tests.servers import Fault, Proxy, Tunnel
 from tests.test_pipeline import UP_TO_DATE, ran
 
-GUIDE = (ROOT / "docs/team-remotes.md").read_text(encoding="utf-8")
+GUIDE = "".join((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/remotes.md"))
 GIT_URL = "git@git.example.org:team/essays.git"  # of the guide
 SCORER = "models/scorer/tokenizer_config.json"  # differs between the branches main and trial
 
