@@ -125,7 +125,8 @@ def from_path(source: Path, folder: Path) -> None:
         folder: Written anew.
 
     Raises:
-        UserError: A part is missing or damaged, or the configuration asks for code of its own (``auto_map``).
+        UserError: A part is missing or damaged, the tokenizer is not the encoder's, or the configuration asks for code
+            of its own (``auto_map``).
     """
     if not source.is_dir():
         raise UserError(f"{source} is not a folder; checkpoint.path must name a checkpoint in the Hugging Face layout")
@@ -134,15 +135,19 @@ def from_path(source: Path, folder: Path) -> None:
     _refuse_code(source)
     weights = _weight_files(source)
     tensors(source)
-    tokenizer = [name for name in TOKENIZER_FILES if (source / name).is_file()]
+    words = [name for name in TOKENIZER_FILES if (source / name).is_file()]
     folder.mkdir(parents=True)
-    for name in ["config.json", *tokenizer, *weights]:
+    for name in ["config.json", *words, *weights]:
         shutil.copyfile(source / name, folder / name)
     try:
-        load_config(folder)
-        load_tokenizer(folder)
+        config, tokenizer = load_config(folder), load_tokenizer(folder)
     except UserError as error:
         raise UserError(str(error).replace(str(folder), str(source))) from error
+    if len(tokenizer) > config.vocab_size:
+        raise UserError(
+            f"{source}: the tokenizer has {len(tokenizer)} tokens, and the encoder embeddings of {config.vocab_size}: "
+            "they are not of one checkpoint"
+        )
 
 
 def _refuse_code(folder: Path) -> None:

@@ -15,7 +15,7 @@ from datasets import Dataset
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from tqdm import tqdm
-from transformers import TFAutoModelForSequenceClassification
+from transformers import ElectraConfig, TFAutoModelForSequenceClassification
 from transformers.modeling_tf_pytorch_utils import TransposeType, convert_tf_weight_name_to_pt_weight_name
 
 from redacoes import arrow
@@ -29,6 +29,8 @@ DROPOUT = {  # the name of each rate differs between families; a configuration h
     "attention_dropout": ("attention_dropout", "attention_probs_dropout_prob"),
     "classifier_dropout": ("seq_classif_dropout", "classifier_dropout"),
 }
+# the name by which transformers' TFElectraForSequenceClassification asks for this rate, wherever there is one
+ElectraConfig.classifhidden_dropout_probier_dropout = property(lambda config: config.classifier_dropout)
 FLOATS = {"F64", "F32", "F16", "BF16"}
 UNFIT = (
     OSError,
@@ -57,9 +59,12 @@ def configure(threads: int, seed: int) -> None:
 def build(folder: str | Path, labels: Sequence[str], train: Train) -> Any:
     """Return a sequence classifier on the encoder in `folder`, with a new head for `labels`.
 
+    The first `train.frozen_layers` layers of the encoder, and the embeddings below them, will not be trained. Weights
+    of a head alone may be new, or left unused, and are listed on stderr.
+
     Raises:
         UserError: A file in `folder` is damaged, its weights are not those of the encoder that its configuration
-            describes, or TensorFlow has no such architecture. Weights of a head alone may be new, or left unused.
+            describes, TensorFlow has no such architecture, or it has not as many layers to freeze.
     """
     config = load_config(folder)
     config.num_labels = len(labels)
@@ -73,13 +78,30 @@ def build(folder: str | Path, labels: Sequence[str], train: Train) -> Any:
                 setattr(config, spelling, rate)
     tf_keras.mixed_precision.set_global_policy(train.precision)
     if has_weights(folder):
-        return _with_weights(folder, config, new_head=True)
-    try:
-        model = TFAutoModelForSequenceClassification.from_config(config)
-        model.build_in_name_scope()
-        return model
-    except UNFIT as error:
-        raise UserError(f"{folder}: {first_line(error)}; {MEND}") from error
+        model = _with_weights(folder, config, new_head=True)
+    else:
+        try:
+            model = TFAutoModelForSequenceClassification.from_config(config)
+            model.build_in_name_scope()
+        except UNFIT as error:
+            raise UserError(f"{folder}: {first_line(error)}; {MEND}") from error
+    _freeze(model, train.frozen_layers)
+    return model
+
+
+def _freeze(model: Any, layers: int) -> None:
+    """Have training leave the first `layers` layers of the encoder as they are, and the embeddings below them."""
+    if not layers:
+        return
+    encoder = getattr(model, model.base_model_prefix)
+    stack = encoder.transformer if hasattr(encoder, "transformer") else encoder.encoder
+    found = getattr(stack, "layer", None)
+    if found is None:
+        raise UserError("train.frozen_layers must be 0 for an encoder whose layers share their weights (ALBERT)")
+    if layers > len(found):
+        raise UserError(f"train.frozen_layers is {layers}, and the encoder has {len(found)} layers")
+    for part in [encoder.embeddings, *found[:layers]]:
+        part.trainable = False
 
 
 def load(folder: str | Path) -> Any:
@@ -109,8 +131,15 @@ def _with_weights(folder: str | Path, config: Any, new_head: bool) -> Any:
         )
     except UNFIT as error:
         raise UserError(f"{folder}: {first_line(error)}; {MEND}") from error
-    if fault := misfit(_shapes(model), found, model.base_model_prefix if new_head else None):
+    expected, encoder = _shapes(model), model.base_model_prefix if new_head else None
+    if fault := misfit(expected, found, encoder):
         raise UserError(f"{folder}: {fault}; {MEND}")
+    shapes = _by_model_name(expected, found, encoder)
+    new = sorted(name for name in expected if not _same(shapes.get(name), expected[name]))
+    if new:
+        unused = sorted(set(shapes) - set(expected))
+        left = f"; not used: {', '.join(unused)}" if unused else ""
+        print(f"{folder}: new and to be trained: {', '.join(new)}{left}", file=sys.stderr)
     return model
 
 
@@ -134,11 +163,7 @@ def misfit(expected: Mapping[str, tuple[int, ...]], found: Mapping[str, Tensor],
             among them. Old names (gamma, beta) and names without the prefix are understood, as transformers does. None
             for all weights.
     """
-    shapes = {name: shape for name, (_, shape) in found.items()}
-    if encoder is not None:
-        shapes = {name.replace("gamma", "weight").replace("beta", "bias"): shape for name, shape in shapes.items()}
-        if not any(name.startswith(encoder) for name in shapes):
-            shapes = {name if name in expected else f"{encoder}.{name}": shape for name, shape in shapes.items()}
+    shapes = _by_model_name(expected, found, encoder)
 
     def must_agree(name: str) -> bool:
         if encoder is None:
@@ -151,10 +176,26 @@ def misfit(expected: Mapping[str, tuple[int, ...]], found: Mapping[str, Tensor],
     if unexpected := sorted(filter(must_agree, shapes.keys() - expected.keys())):
         return f"the weights hold {_few(unexpected)}, which the configuration has no place for"
     for name in sorted(filter(must_agree, expected)):
-        # a vector may be a matrix of one row in TensorFlow
-        if [n for n in shapes[name] if n != 1] != [n for n in expected[name] if n != 1]:
+        if not _same(shapes[name], expected[name]):
             return f"{name} has the shape {list(shapes[name])}, and the configuration asks for {list(expected[name])}"
     return ""
+
+
+def _by_model_name(
+    expected: Mapping[str, tuple[int, ...]], found: Mapping[str, Tensor], encoder: str | None
+) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of a checkpoint's tensors under the names that the model has for them; see `misfit`."""
+    shapes = {name: shape for name, (_, shape) in found.items()}
+    if encoder is not None:
+        shapes = {name.replace("gamma", "weight").replace("beta", "bias"): shape for name, shape in shapes.items()}
+        if not any(name.startswith(encoder) for name in shapes):
+            shapes = {name if name in expected else f"{encoder}.{name}": shape for name, shape in shapes.items()}
+    return shapes
+
+
+def _same(found: tuple[int, ...] | None, expected: tuple[int, ...]) -> bool:
+    """Tell whether two shapes are one; a vector may be a matrix of one row in TensorFlow."""
+    return found is not None and [n for n in found if n != 1] == [n for n in expected if n != 1]
 
 
 def _few(names: Sequence[str]) -> str:

@@ -126,6 +126,7 @@ class Train(Section):
     gradient_clip_norm: Annotated[float, Field(ge=0)]
     label_spread: Annotated[float, Field(ge=0)]
     class_weights: Literal["none", "balanced"]
+    frozen_layers: Annotated[int, Field(ge=0)]
     dropout: Rate | None
     attention_dropout: Rate | None
     classifier_dropout: Rate | None
