@@ -3,6 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
+WORKERS ?= -n 2 --dist loadfile
 BASE ?= origin/main
 HEAD ?= HEAD
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
@@ -30,10 +31,10 @@ repro: install  ## bring data, model, metrics and plots up to date
 	dvc repro
 
 test: install  ## all that matters, in less than 15 minutes
-	python -m pytest
+	python -m pytest $(WORKERS)
 
 test-slow: install  ## what takes long
-	python -m pytest -m slow
+	python -m pytest $(WORKERS) -m slow
 
 lint: install  ## ruff, mypy, and no essay, secret or large file in git
 	ruff check .

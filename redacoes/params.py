@@ -117,6 +117,7 @@ class Train(Section):
     batching: Literal["random", "length"]
     pad_to_multiple_of: Count
     learning_rate: Annotated[float, Field(gt=0)]
+    head_learning_rate: Annotated[float, Field(gt=0)] | None
     schedule: Literal["linear", "constant"]
     warmup: Rate
     weight_decay: Annotated[float, Field(ge=0)]

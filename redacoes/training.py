@@ -93,6 +93,29 @@ def class_weights(labels: NDArray[np.int64], classes: int, train: Train) -> NDAr
     return (len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1))).astype(np.float32)
 
 
+def head(model: Any) -> set[str]:
+    """Return the names of the variables that are not the encoder's: those of the classifier, and of a pooler."""
+    encoder = f"/{model.base_model_prefix}/"
+    return {weight.name for weight in model.weights if encoder not in weight.name or "/pooler/" in weight.name}
+
+
+def _scale_rate(optimizer: Any, names: set[str], factor: float) -> None:
+    """Have the variables of these names learn at `factor` times the rate, weight decay included.
+
+    Keras has no rates by variable, and Adam is blind to the scale of gradients, so it is the step itself that changes.
+    """
+    step = optimizer._resource_apply_dense
+
+    def scaled(grad: Any, variable: Any, apply_state: Any) -> Any:
+        if variable.name in names:
+            place = variable.device, variable.dtype.base_dtype
+            state = apply_state[place]
+            apply_state = {**apply_state, place: {**state, "lr_t": factor * state["lr_t"]}}
+        return step(grad, variable, apply_state)
+
+    optimizer._resource_apply_dense = scaled
+
+
 def fit(
     model: Any, train_part: Dataset, validation_part: Dataset, pad_id: int, train: Train, curves: Path, progress: Path
 ) -> None:
@@ -118,6 +141,9 @@ def fit(
         raise UserError(f"train.batch_size is {train.batch_size}, and train.drop_last leaves no batch of it: lower it")
     unweighted = train.model_copy(update={"class_weights": "none", "drop_last": False})
     steps = len(batches) * train.epochs
+    decay = train.weight_decay
+    if train.head_learning_rate is not None:  # without any decay, transformers takes an optimizer of other insides
+        decay = max(decay, float(np.finfo(np.float32).tiny))
     optimizer, _ = create_optimizer(
         init_lr=train.learning_rate,
         num_train_steps=steps,
@@ -127,8 +153,10 @@ def fit(
         adam_beta2=train.adam_beta2,
         adam_epsilon=train.adam_epsilon,
         adam_global_clipnorm=train.gradient_clip_norm or None,
-        weight_decay_rate=train.weight_decay,
+        weight_decay_rate=decay,
     )
+    if train.head_learning_rate is not None:
+        _scale_rate(optimizer, head(model), train.head_learning_rate / train.learning_rate)
     model.compile(
         optimizer=optimizer,
         loss=tf_keras.losses.CategoricalCrossentropy(from_logits=True),

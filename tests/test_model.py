@@ -172,6 +172,29 @@ def test_the_schedule_ends_with_the_last_step(model, training, tmp_path: Path) -
     assert rates["constant"] == pytest.approx([2e-5] * 5)
 
 
+@pytest.mark.parametrize("decay", [0.0, 0.01])  # transformers has an optimizer for each
+def test_the_head_can_learn_at_a_rate_of_its_own(model, training, tmp_path: Path, decay: float) -> None:
+    folder = base(tmp_path / "base", "bert")
+    moved = {}
+    for name, rate in {"same": None, "slower": 1e-9}.items():
+        train = PARAMS.train.model_copy(
+            update={"epochs": 1, "learning_rate": 1e-2, "head_learning_rate": rate, "warmup": 0.0, "keep": "last"}
+        ).model_copy(update={"weight_decay": decay})
+        classifier = model.build(folder, ["0", "1", "2"], train)
+        before = model.to_pytorch(classifier)
+        training.fit(
+            classifier, part(folder), part(folder), 0, train, tmp_path / f"{name} curves", tmp_path / f"{name} progress"
+        )
+        after = model.to_pytorch(classifier)
+        moved[name] = {weight: np.abs(after[weight] - before[weight]).max() for weight in before}
+    for weight, distance in moved["slower"].items():
+        if weight.startswith("classifier") or ".pooler." in weight:
+            assert distance < 1e-7
+            assert moved["same"][weight] > 1e-4
+        elif not weight.endswith("key.bias"):  # which has no effect on attention
+            assert distance > 1e-4
+
+
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_half_precision_trains_and_is_saved_as_float32(model, training, tmp_path: Path, precision: str) -> None:
     folder = base(tmp_path / "base")
