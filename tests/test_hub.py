@@ -275,8 +275,7 @@ def test_the_recipe_starts_from_the_hubs_model_and_needs_it_once(tmp_path: Path,
     clone = Clone(tmp_path / "clone")
     working_tree(clone.path)
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    blocks = [readme.split(f"<!-- {name} -->\n```sh\n")[1].split("```")[0] for name in ("notebook", "notebook-hub")]
-    command = shlex.split("".join(blocks).replace("\\\n", ""))
+    command = shlex.split(readme.split("<!-- notebook -->\n```sh\n")[1].split("```")[0].replace("\\\n", ""))
     clone.set(**dict(value.split("=", 1) for option, value in pairwise(command) if option == "-S"))
     clone.environment |= {"HF_HOME": str(tmp_path / "casa"), "HF_HUB_OFFLINE": "0"}
     with Hub() as hub:

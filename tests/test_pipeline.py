@@ -16,7 +16,9 @@ from ruamel.yaml import YAML
 
 from redacoes import synthetic
 from redacoes.lock import stale
+from redacoes.params import Params
 from tests.conftest import ROOT, Clone, working_tree
+from tests.hub import Hub
 
 UP_TO_DATE = "Data and pipelines are up to date."
 
@@ -245,12 +247,20 @@ def test_memory_does_not_grow_with_the_number_of_essays(make_clone: Callable[[st
     assert many["sample"] < 2 * few["sample"]  # which begins with 20 MB
 
 
-def test_the_notebooks_recipe_by_parameters_alone(make_clone: Callable[[str], Clone]) -> None:
+def test_the_notebooks_recipe_by_parameters_alone(
+    make_clone: Callable[[str], Clone], origin: Clone, defaults: Params, tmp_path: Path
+) -> None:
     clone = make_clone("caderno")
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     command = shlex.split(readme.split("<!-- notebook -->\n```sh\n")[1].split("```")[0].replace("\\\n", ""))
     assert "train.learning_rate=2e-5" in command
-    done = clone.run(*command)
+    with Hub() as hub:  # in the place of the notebook's model is a small one of its family, with another head
+        hub.create(defaults.checkpoint.repository)
+        files = {path.name: path.read_bytes() for path in (origin.path / "models/scorer").iterdir()}
+        hub.repositories[defaults.checkpoint.repository].commits[defaults.checkpoint.revision] = files
+        clone.environment |= {"HF_ENDPOINT": hub.endpoint, "HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "0"}
+        done = clone.run(*command)
+    assert (clone.path / "models/base/model.safetensors").read_bytes() == files["model.safetensors"]
     assert done.stderr.count("warning: split.") == 2
     data = json.loads(clone.text("metrics/data.json"))
     assert data["splits"] == {"train": 48, "validation": 12, "test": 12}
