@@ -3,6 +3,7 @@
 redacoes compare main my-branch     which of the two grades better, or whether the test essays are too few to tell
 redacoes inspect [REV]              what made a model
 redacoes verify                     whether outputs and cache are what dvc.lock says
+redacoes publish OWNER/NAME         the model and its card on the Hugging Face Hub
 """
 
 import argparse
@@ -25,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="redacoes", description="Compare, inspect and verify what this project's runs have made."
+        prog="redacoes", description="Compare, inspect, verify and publish what this project's runs have made."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     revision = "a branch, tag, commit, experiment, or 'workspace'"
@@ -47,6 +48,14 @@ def _parser() -> argparse.ArgumentParser:
     verify = commands.add_parser("verify", help="are outputs and cache what dvc.lock says? Every byte is read again")
     verify.add_argument("--absent", action="store_true", help="name what is merely not here, too")
     verify.set_defaults(run=_verify)
+
+    publish = commands.add_parser("publish", help="send the model and its card to the Hugging Face Hub, in one commit")
+    publish.add_argument("repository", metavar="OWNER/NAME", help="the repository, which is created if need be")
+    publish.add_argument("--revision", metavar="BRANCH", default="main", help="the branch to publish to (main)")
+    publish.add_argument("--private", action="store_true", help="if it is created: for nobody else to see")
+    publish.add_argument("--dry-run", action="store_true", help="write what would be sent, and send nothing")
+    publish.add_argument("--out", metavar="FOLDER", type=Path, help="a new folder for the dry run (.work/publish)")
+    publish.set_defaults(run=_publish)
     return parser
 
 
@@ -154,6 +163,38 @@ def _verify(options: argparse.Namespace) -> int:
             print(finding)
     print(report.summary())
     return 1 if report.errors else 0
+
+
+def _publish(options: argparse.Namespace) -> int:
+    from huggingface_hub import HfApi
+
+    from redacoes import publish
+
+    repository, branch = options.repository, options.revision
+    if options.out and not options.dry_run:
+        raise UserError("--out is where a dry run writes: add --dry-run")
+    publish.require_name(repository)
+    token = None if options.dry_run else publish.find_token()
+    publish.require_publishable(Path())
+    files = publish.collect(Path(), repository, branch)
+    sizes = {name: publish.size(source) for name, source in files.items()}
+    if options.dry_run:
+        folder = options.out or publish.DRAFT
+        publish.write(files, folder)
+        print(f"to {repository}, branch {branch}, in one commit{' (private)' if options.private else ''}:")
+        print("\n".join(f"  {size:>13,}  {name}" for name, size in sizes.items()))
+        print(f"  {sum(sizes.values()):>13,}  bytes in all\nwritten to {folder}; nothing was sent")
+        return 0
+    done = publish.publish(files, repository, branch, options.private, HfApi(token=token))
+    if done.sent or done.removed:
+        print(f"published {repository}@{done.commit}")
+        print("\n".join(f"  {sizes[name]:>13,}  {name}" for name in done.sent))
+        print("".join(f"  {'removed':>13}  {name}\n" for name in done.removed), end="")
+    else:
+        print(f"nothing to change: {repository}@{done.commit} is this model already")
+    if done.others:
+        print(f"also there, and no part of this model: {', '.join(done.others)}")
+    return 0
 
 
 if __name__ == "__main__":
