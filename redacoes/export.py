@@ -4,9 +4,11 @@ Both take token ids: text in would need operations that neither runtime has of i
 that can be refused without it has been looked at.
 """
 
+import glob
 import logging
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,7 +18,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from redacoes import checkpoint, portable, tokens
 from redacoes.batching import Ragged, sorted_batches
@@ -147,7 +151,10 @@ def _draft(target: Path) -> Iterator[Path]:
     """Yield a folder beside `target`, which takes its place when the block ends without an error."""
     target = target.absolute()
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-", ignore_cleanup_errors=True) as room:
+    for left in target.parent.glob(f".{glob.escape(target.name)}-[0-9]*-*"):  # by a killed process
+        if not psutil.pid_exists(int(left.name.rsplit("-", 2)[1])):
+            shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-{os.getpid()}-") as room:
         draft, old = Path(room, "new"), Path(room, "old")
         draft.mkdir()
         yield draft
@@ -187,6 +194,7 @@ def _tensorflow(source: Path) -> tuple[Runner, Callable[[Path, Form], None]]:
 
 
 def _write_onnx(forward: Any, spec: Any, path: Path) -> None:
+    import onnx
     import tf2onnx
     from tf2onnx.handler import tf_op
 
@@ -199,12 +207,15 @@ def _write_onnx(forward: Any, spec: Any, path: Path) -> None:
             [name] = node.output
             context.remove_node(node.name)
             erf = context.make_node("Erf", list(node.input), dtypes=[data_type], shapes=[shape])
-            context.make_node(
-                "Sub", [one.output[0], erf.output[0]], outputs=[name], dtypes=[data_type], shapes=[shape]
-            )
+            context.make_node("Sub", [one.output[0], erf.output[0]], outputs=[name], dtypes=[data_type], shapes=[shape])
 
     with _quiet():
-        tf2onnx.convert.from_function(forward, spec, opset=OPSET, output_path=str(path))
+        model, _ = tf2onnx.convert.from_function(forward, spec, opset=OPSET)
+    for tensor in [*model.graph.input, *model.graph.output]:
+        for axis, name in zip(tensor.type.tensor_type.shape.dim, ("batch", "length"), strict=True):
+            if axis.dim_param:
+                axis.dim_param = name
+    onnx.save(model, str(path))
 
 
 @contextmanager
@@ -261,7 +272,10 @@ def _logits(run: Runner, ids: list[list[int]], pad_id: int) -> NDArray[np.float3
     """Return the logits of each list of token ids, float32 ``(rows, classes)``."""
     ragged = Ragged(np.concatenate(ids).astype(np.int32), np.cumsum([0, *map(len, ids)]))
     rows = sorted_batches(ragged.lengths, BATCH)
-    found = [run({k: v.astype(np.int64) for k, v in ragged.pad(batch, pad_id, 1, 0).items()}) for batch in rows]
+    found = []
+    for batch in tqdm(rows, unit="batch", disable=not sys.stderr.isatty()):
+        inputs = ragged.pad(batch, pad_id, 1, 0)
+        found.append(run({name: value.astype(np.int64) for name, value in inputs.items()}))
     logits = np.empty((len(ids), found[0].shape[1]), dtype=np.float32)
     logits[np.concatenate(rows)] = np.concatenate(found)
     return logits

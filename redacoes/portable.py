@@ -94,7 +94,7 @@ def load_decision(folder: Path) -> Decision:
     """
     for path in (folder / DECISION, folder / "config.json", folder.parent / DECISION):
         if path.is_file():
-            values = read_object(path)
+            values: Any = read_object(path)
             if path.name != DECISION:
                 values = (values.get(KEY) or {}).get("decision")
             if values is not None:

@@ -12,6 +12,7 @@ import json
 import logging
 import sys
 import warnings
+from pathlib import Path
 
 heard = []
 
@@ -32,8 +33,7 @@ def main(task, answer):
     transformers.utils.logging.disable_progress_bar()
     logging.getLogger("transformers").addHandler(Ear(logging.WARNING))
     warnings.showwarning = lambda message, *_, **__: heard.append(str(message))
-    with open(task, encoding="utf-8") as file:
-        asked = json.load(file)
+    asked = json.loads(Path(task).read_text(encoding="utf-8"))
     found = {"versions": {"torch": torch.__version__, "transformers": transformers.__version__}, "models": {}}
     for folder in asked["folders"]:
         heard.clear()
@@ -44,15 +44,17 @@ def main(task, answer):
             logits = [model(**inputs).logits[0].tolist() for inputs in encoded]
         classify = transformers.pipeline("text-classification", model=folder)
         warned = list(heard)
-        whole = [len(tokenizer(text)["input_ids"]) <= tokenizer.model_max_length for text in asked["texts"]]
+        longest = tokenizer.model_max_length
         found["models"][folder] = {
             "ids": [inputs["input_ids"][0].tolist() for inputs in encoded],
             "logits": logits,
-            "pipeline": [classify(text)[0]["label"] if fits else None for text, fits in zip(asked["texts"], whole)],
+            "pipeline": [
+                classify(text)[0]["label"] if len(tokenizer(text)["input_ids"]) <= longest else None
+                for text in asked["texts"]
+            ],
             "warned": warned,
         }
-    with open(answer, "w", encoding="utf-8") as file:
-        json.dump(found, file)
+    Path(answer).write_text(json.dumps(found), encoding="utf-8")
 
 
 if __name__ == "__main__":
