@@ -75,7 +75,7 @@ class Run:
     scores: Mapping[str, Mapping[str, int]]
     baselines: Mapping[str, Mapping[str, Any]]
     decision: Decision
-    made_by: Mapping[str, str]
+    made_by: Mapping[str, Any]
 
     @property
     def parameters(self) -> Mapping[str, Any]:
