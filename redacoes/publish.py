@@ -6,17 +6,19 @@ programs are told without it, and without the query of a URL, which may be a sig
 
 import json
 import re
+import sys
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from subprocess import run
 from typing import Any
 
 import requests
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_token
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, configure_http_backend, get_token
 from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
-from huggingface_hub.utils import logging, validate_repo_id
+from huggingface_hub.utils import disable_progress_bars, logging, validate_repo_id
 from huggingface_hub.utils.sha import git_hash, sha_fileobj
 
 from redacoes import card
@@ -213,13 +215,27 @@ def publish(files: Files, repository: str, branch: str, private: bool, api: HfAp
         UserError: It failed: with what became of the repository, which is as it was wherever that can be told.
     """
     logging.set_verbosity_error()  # its warnings hold signed URLs
-    return _Publishing(files, repository, branch, private, api).run()
+    if not sys.stderr.isatty():
+        disable_progress_bars()
+    with online():
+        return _Publishing(files, repository, branch, private, api).run()
+
+
+@contextmanager
+def online() -> Iterator[None]:
+    """Let huggingface_hub use the network until the block ends, which this package has forbidden it elsewhere."""
+    configure_http_backend(requests.Session)
+    try:
+        yield
+    finally:
+        configure_http_backend()
 
 
 class _Publishing:
     def __init__(self, files: Files, repository: str, branch: str, private: bool, api: HfApi) -> None:
         self.files, self.repository, self.branch, self.private, self.api = files, repository, branch, private, api
         self.before: str | None = None  # the branch's commit
+        self.changes = Published("", [], [], [])
         self.created: list[str] = []  # what was created on the way
         self.sending = False
 
@@ -252,7 +268,7 @@ class _Publishing:
                 f"({api.endpoint}/{repository}/settings), or publish without --private"
             )
         self.before = self._head()
-        changes = self._compare(self.before or info.sha)
+        self.changes = changes = self._compare(self.before or info.sha)
         if self.before and not changes.sent and not changes.removed:
             return changes
         self.sending = True
@@ -271,7 +287,7 @@ class _Publishing:
             revision=branch,
             parent_commit=self.before,  # if somebody else was faster, they are not overwritten
         )
-        return Published(commit.oid, changes.sent, changes.removed, changes.others)
+        return replace(changes, commit=commit.oid)
 
     def _head(self) -> str | None:
         try:
@@ -291,9 +307,8 @@ class _Publishing:
             tree = self.api.list_repo_tree(self.repository, revision=commit, recursive=True)
             there = {entry.path: entry for entry in tree if hasattr(entry, "blob_id")}
         sent = [name for name in self.files if name not in there or not self._same(name, there[name])]
-        old = re.compile(
-            f"{'|'.join(map(re.escape, (*TOKENIZER_FILES, WEIGHTS, INDEX)))}|model-\\d+-of-\\d+[.]safetensors"
-        )
+        known = "|".join(map(re.escape, (*TOKENIZER_FILES, WEIGHTS, INDEX)))
+        old = re.compile(rf"{known}|model-\d+-of-\d+[.]safetensors")
         others = [name for name in there if name not in self.files and name != ".gitattributes"]
         removed = [name for name in others if old.fullmatch(name)]
         return Published(commit or "", sent, removed, [name for name in others if name not in removed])
@@ -313,12 +328,12 @@ class _Publishing:
         """Return the commit if it was made although no answer of that arrived: the Hub has been seen to do so."""
         try:
             head = self._head()
-            changes = self._compare(head)
+            left = self._compare(head)
         except FAILURES:
             return None
-        if head and head != self.before and not changes.sent and not changes.removed:
-            return Published(head, list(self.files), [], changes.others)
-        return None
+        if head is None or head == self.before or left.sent or left.removed:
+            return None
+        return replace(self.changes, commit=head)
 
     def _state(self) -> str:
         """Say what became of the repository, after asking it."""
