@@ -8,16 +8,20 @@ import json
 import re
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from subprocess import run
 from typing import Any
 
 import requests
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, configure_http_backend, get_token
-from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_token
+from huggingface_hub.errors import (
+    HFValidationError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
 from huggingface_hub.utils import disable_progress_bars, logging, validate_repo_id
 from huggingface_hub.utils.sha import git_hash, sha_fileobj
 
@@ -25,6 +29,7 @@ from redacoes import card
 from redacoes.checkpoint import INDEX, TOKENIZER_FILES, WEIGHTS, load_config
 from redacoes.errors import UserError, first_line, read_object
 from redacoes.files import WORK
+from redacoes.hub import online
 from redacoes.lock import stale
 from redacoes.portable import DECISION, SCORER, load_decision, portable_config, provenance
 from redacoes.provenance import describe, problems
@@ -221,16 +226,6 @@ def publish(files: Files, repository: str, branch: str, private: bool, api: HfAp
         return _Publishing(files, repository, branch, private, api).run()
 
 
-@contextmanager
-def online() -> Iterator[None]:
-    """Let huggingface_hub use the network until the block ends, which this package has forbidden it elsewhere."""
-    configure_http_backend(requests.Session)
-    try:
-        yield
-    finally:
-        configure_http_backend()
-
-
 class _Publishing:
     def __init__(self, files: Files, repository: str, branch: str, private: bool, api: HfApi) -> None:
         self.files, self.repository, self.branch, self.private, self.api = files, repository, branch, private, api
@@ -360,6 +355,8 @@ class _Publishing:
         for link in chain:
             if isinstance(link, requests.RequestException) and link.response is not None:
                 return self._answer(link.response.status_code, getattr(link, "server_message", None))
+        if any(isinstance(link, OfflineModeIsEnabled) for link in chain):
+            return "HF_HUB_OFFLINE is set: unset it, and run it again"
         for link in chain:
             if isinstance(link, requests.ConnectionError | requests.Timeout | ConnectionError):
                 return f"the connection to {self.api.endpoint} failed ({type(link).__name__}): try again"

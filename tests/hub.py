@@ -85,7 +85,7 @@ class Fault:
         times: How many requests it strikes.
         status: Answered in place of the server's own answer.
         headers: Sent with `status`.
-        cut_after: Bytes of the body after which the connection is dropped.
+        cut_after: Bytes of the body, or of the file of which a range is sent, after which the connection is dropped.
         flip: Whether the last byte of the body is another one.
         delay: Seconds before the answer.
         struck: How many requests it has struck.
@@ -168,8 +168,8 @@ class Handler(BaseHTTPRequestHandler):
 
     # ---- answers ----
 
-    def send(self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> None:
-        """Send an answer, as the fault has it."""
+    def send(self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None, start: int = 0) -> None:
+        """Send an answer, as the fault has it; `start` is where in its file the body begins."""
         if self.fault.flip and body:
             body = body[:-1] + bytes([body[-1] ^ 1])
         self.send_response(status)
@@ -179,7 +179,8 @@ class Handler(BaseHTTPRequestHandler):
         if self.command == "HEAD":
             return
         try:
-            self.wfile.write(body[: self.fault.cut_after])
+            cut = self.fault.cut_after
+            self.wfile.write(body if cut is None else body[: max(0, cut - start)])
         except ConnectionError:  # whoever asked has stopped listening
             self.close_connection = True
         if self.fault.cut_after is not None:
@@ -205,7 +206,8 @@ class Handler(BaseHTTPRequestHandler):
         if start > end:
             self.send(416, headers={"Content-Range": f"bytes */{len(data)}"})
             return
-        self.send(206, data[start : end + 1], {**headers, "Content-Range": f"bytes {start}-{end}/{len(data)}"})
+        headers["Content-Range"] = f"bytes {start}-{end}/{len(data)}"
+        self.send(206, data[start : end + 1], headers, start)
 
     # ---- who may see what ----
 

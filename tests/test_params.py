@@ -26,6 +26,8 @@ TEXT = (ROOT / "params.yaml").read_text(encoding="utf-8")
         ("  test_size: 0.2", "  test_size: 0.9", "leave no rows to train on"),
         ("  heads: 4", "  heads: 5", "width must be a multiple of heads"),
         ("  source: scratch", "  source: path", "path must be data/splits when source is scratch"),
+        ("  source: scratch", "  source: hub", "LICENSE when source is hub (DVC wants the name of a file"),
+        ("  path: data/splits", "  path: LICENSE", "path must be data/splits when source is scratch"),
         ("  max_length: 256", "  max_length: 600", "tokenize.max_length cannot exceed checkpoint.max_positions"),
         ("\nsample:", "\nsample: [", "is not valid YAML"),
     ],
