@@ -37,12 +37,11 @@ def project(tmp_path_factory: pytest.TempPathFactory, origin: Clone) -> Clone:
     """A clone that has pulled all that the origin has made."""
     clone = Clone(tmp_path_factory.mktemp("publicação") / "redações", origin.path)
     clone.take(origin)
-    clone.environment |= {
+    clone.environment = {  # HF_HUB_OFFLINE is of this process, which has imported the package
+        **{name: value for name, value in clone.environment.items() if not name.startswith("HF_")},
         "HF_HOME": str(tmp_path_factory.mktemp("hf")),
         "HF_ENDPOINT": "http://127.0.0.1:9",  # where nothing answers
     }
-    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
-        clone.environment.pop(name, None)
     return clone
 
 
