@@ -11,7 +11,9 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCardData
 from ruamel.yaml import YAML
 
+from redacoes.params import Tokenize
 from redacoes.scoring import Decision
+from redacoes.tokens import truncate
 
 METRICS = {  # Portuguese and English, in the order of the card
     "qwk": ("kappa quadrático ponderado (QWK)", "quadratic weighted kappa (QWK)"),
@@ -48,9 +50,8 @@ CUTS = {
     "head": ("fica o começo", "the beginning is kept"),
     "tail": ("fica o fim", "the end is kept"),
     "head_tail": (
-        "ficam o primeiro quarto desse tamanho e, do fim da redação, o resto; o código abaixo fica só com o começo",
-        "a quarter of that length is kept from the beginning and the rest from the end; the code below keeps the "
-        "beginning alone",
+        "ficam o primeiro quarto desse tamanho e, do fim da redação, o resto",
+        "a quarter of that length is kept from the beginning, and the rest from the end",
     ),
 }
 
@@ -138,8 +139,8 @@ def _metadata(run: Run, title: str) -> ModelCardData:
                 "high": of["high"],
             },
         )
-        for name, of in run.metrics.items()
-        if name in METRICS and of["value"] is not None
+        for name in METRICS
+        if (of := run.metrics.get(name)) and of["value"] is not None
     ]
     return ModelCardData(
         language="pt",
@@ -150,6 +151,13 @@ def _metadata(run: Run, title: str) -> ModelCardData:
         model_name=title,
         eval_results=results,
     )
+
+
+def _source(checkpoint: Mapping[str, Any]) -> str:
+    """Return what training started from."""
+    if checkpoint["source"] == "hub":
+        return f"{checkpoint['repository']}@{checkpoint['revision']}"
+    return str(checkpoint["path"])
 
 
 class _Language:
@@ -215,15 +223,25 @@ class _Language:
 
 def _snippets(run: Run) -> list[tuple[str, str, str]]:
     """Return title, language and text of each block of code."""
-    tokenize, packages = run.parameters["tokenize"], run.found["environment"]
+    tokenize, packages = Tokenize(**run.parameters["tokenize"]), run.found["environment"]
     where = f'"{run.repository}", revision="{run.branch}"'
-    length, side = tokenize["max_length"], ', truncation_side="left"' if tokenize["truncation"] == "tail" else ""
+    longest = tokenize.max_length
+    places = list(range(2 * longest))  # of a long essay; every family has one special token at each end
+    kept = truncate(places, [1, *[0] * (len(places) - 2), 1], tokenize)
+    front = sum(place == index for index, place in enumerate(kept))
 
     def inputs(tensors: str) -> str:
         return f"""\
-tokenizer = AutoTokenizer.from_pretrained({where}{side})
+tokenizer = AutoTokenizer.from_pretrained({where})
+
+
+def encode(essay):  # as in training: of a long essay, its two ends
+    ids = tokenizer(essay)["input_ids"]
+    return ids if len(ids) <= {longest} else ids[:{front}] + ids[-{longest - front}:]
+
+
 essays = ["A leitura transforma a vida de quem lê."]
-batch = tokenizer(essays, truncation=True, max_length={length}, padding=True, return_tensors="{tensors}")
+batch = tokenizer.pad({{"input_ids": [encode(essay) for essay in essays]}}, return_tensors="{tensors}")
 """
 
     tensorflow = f"""\
@@ -348,7 +366,7 @@ class _Portuguese(_Language):
         checkpoint = self.parameters["checkpoint"]
         if checkpoint["source"] == "scratch":
             return f"{checkpoint['architecture']}, {checkpoint['layers']} camada(s), pesos treinados do zero"
-        return f"ajuste fino de `{checkpoint.get('repository') or checkpoint['path']}`"
+        return f"ajuste fino de `{_source(checkpoint)}`"
 
     def _rule(self) -> str:
         top = self.run.top
@@ -432,7 +450,7 @@ class _English(_Language):
         checkpoint = self.parameters["checkpoint"]
         if checkpoint["source"] == "scratch":
             return f"{checkpoint['architecture']}, {checkpoint['layers']} layer(s), weights trained from scratch"
-        return f"fine-tuned from `{checkpoint.get('repository') or checkpoint['path']}`"
+        return f"fine-tuned from `{_source(checkpoint)}`"
 
     def _rule(self) -> str:
         top = self.run.top

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from io import BytesIO
 from pathlib import Path
 from subprocess import run
 from typing import Any
@@ -238,8 +239,8 @@ class _Publishing:
         try:
             return self._run()
         except KeyboardInterrupt:
-            if self.sending:
-                print(self._state())
+            done = self._done_all_the_same() if self.sending else None
+            print(f"{self.repository}@{done.commit} was published" if done else self._state(), file=sys.stderr)
             raise
         except FAILURES as error:
             reason = self._reason(error)
@@ -314,9 +315,7 @@ class _Publishing:
             return False
         if not entry.lfs:
             return bool(entry.blob_id == git_hash(self._bytes(name)))
-        if isinstance(source, bytes):
-            return False
-        with source.open("rb") as file:
+        with source.open("rb") if isinstance(source, Path) else BytesIO(source) as file:
             return bool(entry.lfs.sha256 == sha_fileobj(file).hex())
 
     def _done_all_the_same(self) -> Published | None:
@@ -333,6 +332,8 @@ class _Publishing:
     def _state(self) -> str:
         """Say what became of the repository, after asking it."""
         name = self.repository
+        if not self.sending:
+            return f"nothing was sent to {name}"
         try:
             if f"the branch {self.branch}" in self.created and self._head() == self.before:
                 self.api.delete_branch(name, branch=self.branch)
@@ -344,9 +345,11 @@ class _Publishing:
             return (
                 f"whether {name} is as it was could not be asked: see {self.api.endpoint}/{name}/commits/{self.branch}"
             )
+        if name in self.created and self.before in (None, head):
+            return f"{name} was created, and holds no model"
         if head != self.before:
             return f"{self.branch} of {name} now is {head}, which somebody else has published: run it again"
-        return f"{name} was created, and holds no model" if name in self.created else f"{name} is as it was"
+        return f"{name} is as it was"
 
     def _reason(self, error: BaseException) -> str:
         chain: list[BaseException] = [error]
