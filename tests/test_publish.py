@@ -359,7 +359,7 @@ def test_an_upload_that_is_cut_once_is_tried_again(files: publish.Files, hub: Up
 
 def test_a_new_repository_that_got_no_model_is_named(files: publish.Files, hub: UploadHub) -> None:
     hub.fault = Fault("/commit/", ("POST",), status=500)
-    with pytest.raises(UserError, match="ana/redacoes was created, and holds no model$"):
+    with pytest.raises(UserError, match=r"ana/redacoes was created, and holds no model$"):
         send(files)
     assert held(hub) == {}
 
@@ -380,7 +380,7 @@ def test_nobody_else_may_publish_and_a_wrong_token_is_called_that(files: publish
         assert token not in str(caught.value)
     assert hub.repositories == {}
     hub.create(REPOSITORY)
-    with pytest.raises(UserError, match="nothing was sent to ana/redacoes$"):
+    with pytest.raises(UserError, match=r"nothing was sent to ana/redacoes$"):
         send(files, token="hf_wrong")
 
 
