@@ -39,6 +39,7 @@ from redacoes.verify import verify
 
 DRAFT = WORK / "publish"  # where a dry run writes unless told otherwise
 FAILURES = (requests.RequestException, OSError, RuntimeError, ValueError)  # of huggingface_hub
+UNKNOWN = "the Hub may still be doing it: run the same again, which changes nothing if it is done"
 HOW_TO_LOG_IN = "make one that may write at https://huggingface.co/settings/tokens, and give it to `hf auth login`"
 
 Files = Mapping[str, Path | bytes]  # what is sent, by its name in the repository
@@ -233,20 +234,20 @@ class _Publishing:
         self.before: str | None = None  # the branch's commit
         self.changes = Published("", [], [], [])
         self.created: list[str] = []  # what was created on the way
-        self.sending = False
+        self.sending = self.committing = False
 
     def run(self) -> Published:
         try:
             return self._run()
         except KeyboardInterrupt:
-            done = self._done_all_the_same() if self.sending else None
-            print(f"{self.repository}@{done.commit} was published" if done else self._state(), file=sys.stderr)
+            if self.committing:
+                raise UserError(f"interrupted while {self.repository} was to be changed; {UNKNOWN}") from None
             raise
         except FAILURES as error:
-            reason = self._reason(error)
             if self.sending and (done := self._done_all_the_same()):
                 return done
-            raise UserError(f"{reason}; {self._state()}") from None
+            unknown = self.committing and _response(error) is None
+            raise UserError(f"{self._reason(error)}; {UNKNOWN if unknown else self._state()}") from None
 
     def _run(self) -> Published:
         api, repository, branch = self.api, self.repository, self.branch
@@ -276,6 +277,7 @@ class _Publishing:
             self.created.append(f"the branch {branch}")
             self.before = info.sha
         made_by = json.loads(self._bytes("config.json"))["redacoes"]["commit"]
+        self.committing = True
         commit = api.create_commit(
             repository,
             [*additions, *removals],
@@ -352,12 +354,9 @@ class _Publishing:
         return f"{name} is as it was"
 
     def _reason(self, error: BaseException) -> str:
-        chain: list[BaseException] = [error]
-        while (cause := chain[-1].__cause__ or chain[-1].__context__) and cause not in chain:
-            chain.append(cause)
-        for link in chain:
-            if isinstance(link, requests.RequestException) and link.response is not None:
-                return self._answer(link.response.status_code, getattr(link, "server_message", None))
+        if refused := _response(error):
+            return self._answer(refused.response.status_code, getattr(refused, "server_message", None))
+        chain = _chain(error)
         if any(isinstance(link, OfflineModeIsEnabled) for link in chain):
             return "HF_HUB_OFFLINE is set: unset it, and run it again"
         for link in chain:
@@ -380,3 +379,19 @@ class _Publishing:
         if self.api.token:
             text = text.replace(str(self.api.token), "…")
         return re.sub(r"(https?://[^\s?]+)\?\S*", r"\1", text)
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """Return an exception, and those that it was raised from: huggingface_hub tells of the last."""
+    chain = [error]
+    while (cause := chain[-1].__cause__ or chain[-1].__context__) and cause not in chain:
+        chain.append(cause)
+    return chain
+
+
+def _response(error: BaseException) -> requests.RequestException | None:
+    """Return the exception that holds what the Hub answered, if it did."""
+    for link in _chain(error):
+        if isinstance(link, requests.RequestException) and link.response is not None:
+            return link
+    return None
