@@ -3,6 +3,8 @@
 redacoes compare main my-branch     which of the two grades better, or whether the test essays are too few to tell
 redacoes inspect [REV]              what made a model
 redacoes verify                     whether outputs and cache are what dvc.lock says
+redacoes export --format onnx --out DIR     the scorer for ONNX Runtime
+redacoes publish OWNER/NAME         the model and its card on the Hugging Face Hub
 """
 
 import argparse
@@ -25,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="redacoes", description="Compare, inspect and verify what this project's runs have made."
+        prog="redacoes", description="Compare, inspect, verify, export and publish what this project's runs have made."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     revision = "a branch, tag, commit, experiment, or 'workspace'"
@@ -47,6 +49,21 @@ def _parser() -> argparse.ArgumentParser:
     verify = commands.add_parser("verify", help="are outputs and cache what dvc.lock says? Every byte is read again")
     verify.add_argument("--absent", action="store_true", help="name what is merely not here, too")
     verify.set_defaults(run=_verify)
+
+    export = commands.add_parser("export", help="the scorer for ONNX Runtime or TensorFlow Serving, checked")
+    export.add_argument("--format", required=True, choices=("onnx", "savedmodel"), help="both take token ids")
+    export.add_argument("--out", required=True, metavar="DIR", type=Path, help="new, empty, or an earlier export")
+    export.add_argument("--int8", action="store_true", help="quantise the weights to 8 bits, and say what that changes")
+    export.add_argument("--model", metavar="DIR", type=Path, default=Path("models/scorer"), help="default: %(default)s")
+    export.set_defaults(run=_export)
+
+    publish = commands.add_parser("publish", help="send the model and its card to the Hugging Face Hub, in one commit")
+    publish.add_argument("repository", metavar="OWNER/NAME", help="the repository, which is created if need be")
+    publish.add_argument("--revision", metavar="BRANCH", default="main", help="the branch to publish to (main)")
+    publish.add_argument("--private", action="store_true", help="if it is created: for nobody else to see")
+    publish.add_argument("--dry-run", action="store_true", help="write what would be sent, and send nothing")
+    publish.add_argument("--out", metavar="FOLDER", type=Path, help="a new folder for the dry run (.work/publish)")
+    publish.set_defaults(run=_publish)
     return parser
 
 
@@ -154,6 +171,62 @@ def _verify(options: argparse.Namespace) -> int:
             print(finding)
     print(report.summary())
     return 1 if report.errors else 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    from redacoes import arrow, export, params, portable
+    from redacoes.stage import warn
+
+    if options.int8 and options.format != "onnx":
+        raise UserError("--int8 is for --format onnx")
+    export.check(options.model, options.format, options.out)
+    tokenize = params.load("params.yaml").tokenize
+    essays = list(arrow.load("data/splits")["test"]["essay"])
+    made_by, doubt = portable.of_folder(options.model, Path())
+    if doubt:
+        warn(f"the export will not say what made it: {doubt}")
+    report = export.export(options.model, options.format, options.int8, options.out, made_by, essays, tokenize)
+    print(
+        f"{options.out}: logits differ from TensorFlow's by {report.difference:.1e} at most, on {report.checked} essays"
+    )
+    if report.quantized:
+        print(
+            f"int8 decides the same score as float for {report.quantized['agreement']:.1%} of "
+            f"{report.quantized['essays']} test essays, and differs by {report.quantized['difference']:.1e} in logits"
+        )
+    return 0
+
+
+def _publish(options: argparse.Namespace) -> int:
+    from huggingface_hub import HfApi
+
+    from redacoes import publish
+
+    repository, branch = options.repository, options.revision
+    if options.out and not options.dry_run:
+        raise UserError("--out is where a dry run writes: add --dry-run")
+    publish.require_name(repository)
+    token = None if options.dry_run else publish.find_token()
+    publish.require_publishable(Path())
+    files = publish.collect(Path(), repository, branch)
+    sizes = {name: publish.size(source) for name, source in files.items()}
+    if options.dry_run:
+        folder = options.out or publish.DRAFT
+        publish.write(files, folder)
+        print(f"to {repository}, branch {branch}, in one commit{' (private)' if options.private else ''}:")
+        print("\n".join(f"  {size:>13,}  {name}" for name, size in sizes.items()))
+        print(f"  {sum(sizes.values()):>13,}  bytes in all\nwritten to {folder}; nothing was sent")
+        return 0
+    done = publish.publish(files, repository, branch, options.private, HfApi(token=token))
+    if done.sent or done.removed:
+        print(f"published {repository}@{done.commit}")
+        print("\n".join(f"  {sizes[name]:>13,}  {name}" for name in done.sent))
+        print("".join(f"  {'removed':>13}  {name}\n" for name in done.removed), end="")
+    else:
+        print(f"nothing to change: {repository}@{done.commit} is this model already")
+    if done.others:
+        print(f"also there, and no part of this model: {', '.join(done.others)}")
+    return 0
 
 
 if __name__ == "__main__":

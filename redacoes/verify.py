@@ -10,7 +10,7 @@ import json
 import re
 import shlex
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -196,12 +196,13 @@ class _Output:
         return _shown(f"{self.path}/{file}" if file else self.path)
 
 
-def verify(root: Path, progress: bool) -> Report:
+def verify(root: Path, progress: bool, only: Container[str] | None = None) -> Report:
     """Hash every output of the DVC project in `root`, and its objects in the cache, and compare with dvc.lock.
 
     Args:
         root: The project's folder.
         progress: Whether to draw a progress bar, in bytes, on stderr.
+        only: The outputs to look at, from the project's folder, or None for all.
 
     Returns:
         What was looked at and what was found; an empty list of errors means that all that is here is what dvc.lock
@@ -217,7 +218,7 @@ def verify(root: Path, progress: bool) -> Report:
 
     try:
         with Repo(str(root)) as repo:
-            every = _outs(repo)
+            every = [out for out in _outs(repo) if only is None or _path(out, repo) in only]
             outs = sorted((out for out in every if out.protocol == "local"), key=lambda out: out.fs_path)
             total = sum(out.meta.size or 0 for out in outs for place in _places(out) if place.exists())
             with tqdm(total=total, unit="B", unit_scale=True, desc="verify", disable=not progress) as bar:
@@ -247,6 +248,10 @@ def _outs(repo: Any) -> list[Any]:
         raise UserError(f"{repo.root_dir}: DVC cannot read this project: {error}; see dvc.lock") from error
 
 
+def _path(out: Any, repo: Any) -> str:
+    return Path(repo.fs.relpath(out.fs_path, repo.root_dir)).as_posix()
+
+
 def _places(out: Any) -> Iterator[Path]:
     yield Path(out.fs_path)
     if out.use_cache and HASH.fullmatch(out.hash_info.value or ""):
@@ -255,8 +260,7 @@ def _places(out: Any) -> Iterator[Path]:
 
 def _survey(out: Any, repo: Any, reader: _Reader) -> _Output:
     full = Path(out.fs_path)
-    path = Path(repo.fs.relpath(out.fs_path, repo.root_dir)).as_posix()
-    output = _Output(out, path, full, out.hash_info.value or "" if out.hash_info else "")
+    output = _Output(out, _path(out, repo), full, out.hash_info.value or "" if out.hash_info else "")
     if not HASH.fullmatch(output.hash):
         return output
     algorithm = out.hash_name

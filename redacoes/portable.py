@@ -1,0 +1,112 @@
+"""What a model takes along when it leaves the project: its decision rule, and what is needed to make it again.
+
+`models/scorer` itself holds neither, since the same data and parameters must give the same bytes in every commit. They
+are written into the `config.json` of a folder that is published or exported, under one key of the project's own.
+"""
+
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from subprocess import run
+from typing import Any, get_args
+
+from redacoes.errors import UserError, read_object
+from redacoes.lock import stale
+from redacoes.revisions import WORKSPACE, Revision
+from redacoes.scoring import Decision, Rule
+
+KEY = "redacoes"
+SCORER = Path("models", "scorer")
+DECISION = "decision.json"
+
+
+def provenance(revision: Revision) -> dict[str, Any]:
+    """Return what is needed to make a revision's model again, and to use it as it was tested.
+
+    Returns:
+        ``commit`` (of HEAD for the workspace), ``splits_md5`` (of `data/splits`, as `dvc.lock` has it),
+        ``params_sha256`` (of the file `params.yaml`) and ``tokenize`` (``max_length``, in tokens, and ``truncation``:
+        what the model saw of a long essay).
+
+    Raises:
+        UserError: The revision has no `params.yaml`, or its `dvc.lock` no run of `prepare`.
+    """
+    splits = revision.hash_of("prepare", "data/splits") if "prepare" in revision.lock else None
+    if splits is None:
+        raise UserError(f"dvc.lock of {revision.name} records no data/splits; run dvc repro")
+    tokenize = revision.yaml("params.yaml")["tokenize"]
+    return {
+        "commit": revision.commit or _git(revision.root, "rev-parse", "--verify", "HEAD").strip(),
+        "splits_md5": splits,
+        "params_sha256": sha256(revision.text("params.yaml").encode()).hexdigest(),
+        "tokenize": {name: tokenize[name] for name in ("max_length", "truncation")},
+    }
+
+
+def of_folder(folder: Path, root: Path) -> tuple[dict[str, Any], str]:
+    """Return what made the model in `folder`, as far as it is certain.
+
+    Args:
+        folder: A model: `models/scorer`, or one that was published and says so itself.
+        root: The project's folder.
+
+    Returns:
+        What :func:`provenance` returns, or an empty mapping; and then why it is empty, else an empty string.
+    """
+    known = read_object(folder / "config.json").get(KEY)
+    if isinstance(known, dict):
+        return {name: value for name, value in known.items() if name != "decision"}, ""
+    if folder.resolve() != (root / SCORER).resolve():
+        return {}, f"{folder} is not {SCORER}, and its config.json does not say what made it"
+    if reasons := stale(root):
+        stage = next(iter(reasons))
+        return {}, f"the workspace is not what dvc.lock records ({stage}: {reasons[stage][0]}); run dvc repro"
+    if changed := _git(root, "status", "--porcelain", "--untracked-files=no").splitlines():
+        return {}, f"git has changes that are not committed ({changed[0][3:]}); commit them first"
+    return provenance(Revision(WORKSPACE, root)), ""
+
+
+def _git(root: Path, *arguments: str) -> str:
+    done = run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise UserError(f"git {arguments[0]} failed ({done.stderr.strip()}); run this in the project's clone")
+    return done.stdout
+
+
+def portable_config(config: Mapping[str, Any], decision: Decision, made_by: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a model's configuration with a key ``redacoes``: what made it, and the rule from probabilities to a score.
+
+    Args:
+        config: What `config.json` of the model holds.
+        decision: The rule, as `models/decision.json` has it.
+        made_by: What :func:`provenance` returned, or nothing where it is not known.
+    """
+    return {**config, KEY: {**made_by, "decision": decision.to_dict()}}
+
+
+def load_decision(folder: Path) -> Decision:
+    """Return the decision rule of the model in `folder`.
+
+    It stands in the folder of a model that was published or exported, and beside `models/scorer`.
+
+    Raises:
+        UserError: There is none, or the file holds something else.
+    """
+    for path in (folder / DECISION, folder / "config.json", folder.parent / DECISION):
+        if path.is_file():
+            values: Any = read_object(path)
+            if path.name != DECISION:
+                values = (values.get(KEY) or {}).get("decision")
+            if values is not None:
+                return _decision(values, path)
+    raise UserError(f"{folder} has no {DECISION}, in it or beside it; `dvc repro` writes models/{DECISION}")
+
+
+def _decision(values: Any, path: Path) -> Decision:
+    try:
+        decision = Decision(values["rule"], float(values["slope"]), float(values["intercept"]))
+    except (TypeError, KeyError, ValueError) as error:
+        raise UserError(f"{path} holds no decision rule; dvc repro evaluate writes models/{DECISION}") from error
+    if decision.rule not in get_args(Rule):
+        raise UserError(f"{path}: the rule {decision.rule!r} is none of {', '.join(get_args(Rule))}")
+    return decision
