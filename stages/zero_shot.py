@@ -14,7 +14,7 @@ def main(params: Params) -> None:
     """Write `metrics/zero_shot.json`."""
     off = params.zero_shot.source == "none"
     with staged("metrics/zero_shot.json") as [path]:
-        write_json(path, {"off": "zero_shot.source is none"} if off else measured(params))
+        write_json(path, {"zero_shot": "off" if off else measured(params)})
     if not off:
         shutil.rmtree(WORK / "zero_shot")
 
