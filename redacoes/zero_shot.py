@@ -65,8 +65,12 @@ class Pairs:
             max_length: Tokens of a pair, special ones included; a longer essay is cut at its end, a hypothesis never.
 
         Raises:
-            UserError: A hypothesis leaves no room for the essay.
+            UserError: A hypothesis leaves no room for the essay, or the tokenizer cannot pad.
         """
+        if tokenizer.pad_token is None:
+            raise UserError(
+                "zero_shot: the tokenizer has no padding token; name its pad_token in tokenizer_config.json"
+            )
         self.tokenizer, self.essays, self.hypotheses, self.max_length = tokenizer, essays, hypotheses, max_length
         special = tokenizer.num_special_tokens_to_add(pair=True)
         of_hypotheses = self._count(hypotheses) + special

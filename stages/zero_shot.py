@@ -39,6 +39,11 @@ def measured(params: Params) -> dict[str, Any]:
             "tokens: lower it"
         )
     classifier = model.load(folder, foreign=True)
+    if len(tokenizer) > classifier.config.vocab_size:
+        raise UserError(
+            f"{folder}: the tokenizer has {len(tokenizer)} tokens, and the model {classifier.config.vocab_size}: are "
+            "they of one checkpoint?"
+        )
     column = zero_shot.entailment_column(classifier.config.id2label)
     forward = model.forward(classifier, tokenizer.model_input_names)
     contents = {name: arrow.fingerprint(part) for name, part in parts.items()}

@@ -31,6 +31,9 @@ SCORES = [str(k) for k in range(11)]
 TEMPLATE = PARAMS.zero_shot.hypothesis_template
 LABELS = ("CONTRADICTION", "neutral", "Entailment")
 LENGTH = 48  # tokens, which some essays exceed
+POSITIONS = (
+    64  # at the last of few, DeBERTa's buckets depend on how TensorFlow rounds, which eager and traced do unlike
+)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +70,7 @@ def make(model, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]
             "num_hidden_layers": 2,
             "num_attention_heads": 2,
             "intermediate_size": 32,
-            "max_position_embeddings": LENGTH,
+            "max_position_embeddings": POSITIONS,
             "initializer_range": 0.6,
             "id2label": dict(enumerate(LABELS)),
             "label2id": {name: number for number, name in enumerate(LABELS)},
@@ -116,7 +119,7 @@ def test_probabilities_are_those_of_the_pipeline_of_transformers(model, request,
     for essay, row in zip(ESSAYS[:6], probabilities, strict=False):
         answer = pipeline(essay, candidate_labels=SCORES, hypothesis_template=TEMPLATE)
         expected = dict(zip(answer["labels"], answer["scores"], strict=True))
-        np.testing.assert_allclose(row, [expected[score] for score in SCORES], atol=1e-4)
+        np.testing.assert_allclose(row, [expected[score] for score in SCORES], atol=1e-5)
 
 
 def test_what_a_stopped_run_has_done_is_not_done_again_and_changes_no_bit(model, bert: Path, tmp_path: Path) -> None:
@@ -163,7 +166,7 @@ def test_a_checkpoint_as_others_publish_it_is_read_and_nothing_else_of_its_folde
     shutil.copytree(bert, folder)
     weights = load_file(folder / "model.safetensors")
     half = {name.replace("LayerNorm.weight", "LayerNorm.gamma"): value.astype(np.float16) for name, value in weights.items()}  # fmt: skip
-    half["bert.embeddings.position_ids"] = np.arange(LENGTH)[None]
+    half["bert.embeddings.position_ids"] = np.arange(POSITIONS)[None]
     save_file(half, folder / "model.safetensors", metadata={"format": "pt"})
 
     class Evil:
@@ -252,10 +255,11 @@ def test_what_cannot_grade_is_refused_and_writes_nothing(project: Path, bert: Pa
             stage.main(settings)
         assert not Path("metrics/zero_shot.json").exists()
 
-    says(r"zero_shot.max_length is 512, and the model in .* has positions for 48 tokens: lower it", on(bert, max_length=512))  # fmt: skip
+    says(r"zero_shot.max_length is 512, and the model in .* has positions for 64 tokens: lower it", on(bert, max_length=512))  # fmt: skip
     says("zero_shot.hypothesis_template alone takes .* shorten the one", on(bert, max_length=8))
     generic = {"id2label": {0: "LABEL_0", 1: "LABEL_1"}, "label2id": {"LABEL_0": 0, "LABEL_1": 1}}
     says("are not entailment and contradiction", on(make("bert", **generic)))
+    says("are they of one checkpoint?", on(make("bert", vocab_size=100)))
 
     broken = project / "quebrado"
     shutil.copytree(bert, broken)
@@ -266,6 +270,12 @@ def test_what_cannot_grade_is_refused_and_writes_nothing(project: Path, bert: Pa
     headless = {name: value for name, value in weights.items() if name != "classifier.weight"}
     save_file(headless, broken / "model.safetensors", metadata={"format": "pt"})
     says("the weights lack classifier.weight", on(broken))
+    tokenizer = json.loads((broken / "tokenizer_config.json").read_text())
+    unpadded = tokenizer | {"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": None}
+    save_file(weights, broken / "model.safetensors", metadata={"format": "pt"})
+    (broken / "tokenizer_config.json").write_text(json.dumps(unpadded))
+    (broken / "special_tokens_map.json").unlink()
+    says("the tokenizer has no padding token", on(broken))
     (broken / "model.safetensors").rename(broken / "pytorch_model.bin")
     says(r"pickled weights \(.bin\) are never loaded", on(broken))
     config = json.loads((broken / "config.json").read_text())
