@@ -8,7 +8,10 @@ import os
 
 os.environ["TF_USE_LEGACY_KERAS"] = "1"  # transformers and DVCLive must see one and the same Keras
 os.environ["KERAS_HOME"] = os.devnull  # Keras reads float type and epsilon from a file at home, and writes one
-os.environ["HF_HUB_OFFLINE"] = "1"  # no stage downloads anything
+OFFLINE = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}  # what the user wants
+os.environ["HF_HUB_OFFLINE"] = "1"  # nothing is downloaded but through redacoes.hub
+os.environ["HF_HUB_DISABLE_XET"] = "1"  # a protocol beside HTTP whose downloads cannot be resumed
+os.environ["HF_HUB_VERBOSITY"] = "error"
 os.environ["TRANSFORMERS_NO_ADVISORY_WARNINGS"] = "1"
 os.environ["TRANSFORMERS_VERBOSITY"] = "error"
 os.environ["USE_TORCH"] = "0"  # a torch that happens to be installed must change nothing

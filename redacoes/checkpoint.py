@@ -40,6 +40,7 @@ TOKENIZER_FILES = (
 FAMILIES = ("distilbert", "bert", "roberta", "xlm-roberta", "camembert", "electra", "albert", "deberta", "deberta-v2")
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
+NO_PICKLE = "pickled weights (.bin) are never loaded: tools/convert_checkpoint.py makes safetensors of them, elsewhere"
 Tensor = tuple[str, tuple[int, ...]]  # type, as safetensors names it, and shape
 
 
@@ -174,8 +175,12 @@ def _keys(value: Any) -> Iterator[str]:
         yield from _keys(child)
 
 
-def _weight_map(folder: Path) -> dict[str, str]:
-    """Return the file of each tensor, as the index of a checkpoint in several files has it."""
+def weight_map(folder: Path) -> dict[str, str]:
+    """Return the file of each tensor, as the index of a checkpoint in several files has it.
+
+    Raises:
+        UserError: The index is damaged, or names a file outside of its own folder.
+    """
     index = folder / INDEX
     files = read_object(index).get("weight_map")
     if not isinstance(files, dict) or not all(isinstance(name, str) for name in files.values()):
@@ -189,8 +194,8 @@ def _weight_files(folder: Path) -> list[str]:
     if (folder / WEIGHTS).is_file():
         return [WEIGHTS]
     if (folder / INDEX).is_file():
-        return [INDEX, *sorted(set(_weight_map(folder).values()))]
-    raise UserError(f"{folder} has no {WEIGHTS}; pickled weights (.bin) are never loaded: convert them elsewhere")
+        return [INDEX, *sorted(set(weight_map(folder).values()))]
+    raise UserError(f"{folder} has no {WEIGHTS}; {NO_PICKLE}")
 
 
 def tensors(folder: str | Path) -> dict[str, Tensor]:
@@ -216,7 +221,7 @@ def tensors(folder: str | Path) -> dict[str, Tensor]:
         if layout != "pt":
             raise UserError(f"{folder / name} is in the layout {layout!r}, and only PyTorch's ('pt') is read")
     if files[0] == INDEX:
-        for key, name in _weight_map(folder).items():
+        for key, name in weight_map(folder).items():
             if places.get(key) != name:
                 raise UserError(f"{folder / name} lacks {key}, which {INDEX} places in it; {MEND}")
     return found

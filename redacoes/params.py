@@ -77,8 +77,10 @@ class Split(Section):
 class Checkpoint(Section):
     """The encoder that training starts from."""
 
-    source: Literal["scratch", "path"]
+    source: Literal["scratch", "path", "hub"]
     path: Name
+    repository: Name
+    revision: Name
     architecture: Literal["distilbert", "bert"]
     vocabulary_size: Annotated[int, Field(ge=64)]
     min_frequency: Count
@@ -91,9 +93,13 @@ class Checkpoint(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if (self.source == "scratch") != (Path(self.path) == Path("data/splits")):
+        fixed = {"scratch": Path("data/splits"), "hub": Path("LICENSE")}
+        if Path(self.path) != fixed.get(self.source, Path(self.path)) or (
+            self.source == "path" and Path(self.path) in fixed.values()
+        ):
             raise ValueError(
-                "path must be data/splits when source is scratch, and a checkpoint's folder when source is path"
+                "path must be data/splits when source is scratch, a checkpoint's folder when source is path, and "
+                "LICENSE when source is hub (DVC wants the name of a file, and that one never changes)"
             )
         if self.width % self.heads:
             raise ValueError("width must be a multiple of heads")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from redacoes import arrow, checkpoint
+from redacoes import arrow, checkpoint, hub
 from redacoes.files import staged
 from redacoes.params import Params
 from redacoes.stage import run
@@ -14,6 +14,8 @@ def main(params: Params) -> None:
         if params.checkpoint.source == "scratch":
             train = arrow.load(params.checkpoint.path)["train"]
             checkpoint.from_scratch(arrow.Texts(train, "essay"), params.checkpoint, folder)
+        elif params.checkpoint.source == "hub":
+            checkpoint.from_path(hub.fetch(params.checkpoint.repository, params.checkpoint.revision), folder)
         else:
             checkpoint.from_path(Path(params.checkpoint.path), folder)
 

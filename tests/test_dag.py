@@ -17,8 +17,9 @@ from tools.pin_packages import pinned
 DAG = YAML(typ="safe", pure=True).load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
 STAGES = DAG["stages"]
 FIRST_PARTY = {"redacoes", "stages"}
-PACKAGE = {"sklearn": "scikit-learn", "tf_keras": "tf-keras"}
-WITHOUT_EFFECT = {"psutil", "pydantic", "ruamel", "tqdm"}  # they check and show; no output's bytes come from them
+PACKAGE = {"huggingface_hub": "huggingface-hub", "sklearn": "scikit-learn", "tf_keras": "tf-keras"}
+# they check, show and fetch by hash; no output's bytes come from them
+WITHOUT_EFFECT = {"huggingface-hub", "psutil", "pydantic", "requests", "ruamel", "tqdm"}
 
 
 def imports(path: Path) -> set[str]:

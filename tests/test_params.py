@@ -26,6 +26,8 @@ TEXT = (ROOT / "params.yaml").read_text(encoding="utf-8")
         ("  test_size: 0.2", "  test_size: 0.9", "leave no rows to train on"),
         ("  heads: 4", "  heads: 5", "width must be a multiple of heads"),
         ("  source: scratch", "  source: path", "path must be data/splits when source is scratch"),
+        ("  source: scratch", "  source: hub", "LICENSE when source is hub (DVC wants the name of a file"),
+        ("  path: data/splits", "  path: LICENSE", "path must be data/splits when source is scratch"),
         ("  max_length: 256", "  max_length: 600", "tokenize.max_length cannot exceed checkpoint.max_positions"),
         ("  source: none", "  source: path", "path must be a checkpoint's folder when source is path, and LICENSE when it is not"),
         ("  source: none", "  source: hub", "repository and revision must be given when source is hub"),
