@@ -23,11 +23,12 @@ def measured(params: Params) -> dict[str, Any]:
     """Return the metrics of validation and test. What takes long to import is imported here, since most have it off."""
     import numpy as np
 
-    from redacoes import arrow, checkpoint, metrics, model, resume, zero_shot
+    from redacoes import arrow, checkpoint, hub, metrics, model, resume, zero_shot
     from redacoes.scoring import Decision, softmax
 
     settings = params.zero_shot
-    folder = Path(settings.path)
+    fetched = settings.source == "hub"
+    folder = hub.fetch(settings.repository, settings.revision) if fetched else Path(settings.path)
     model.configure(params.train.threads, params.train.seed)
     parts = arrow.load("data/splits")
     del parts["train"]

@@ -20,6 +20,7 @@ from redacoes.errors import UserError
 from redacoes.prepared import Prepared
 from redacoes.scoring import softmax
 from tests.conftest import BIN, ROOT, Clone
+from tests.hub import Hub
 from tests.test_crashes import no_orphan, running, wait
 from tools import convert_checkpoint
 
@@ -296,29 +297,35 @@ def test_off_it_says_so_and_imports_nothing_that_takes_long(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-def test_a_killed_run_goes_on_and_is_compared_with_the_other_baselines(
-    make_clone: Callable[[str], Clone], origin: Clone, make, monkeypatch: pytest.MonkeyPatch
+def test_a_killed_run_from_the_hub_goes_on_and_is_compared_with_the_other_baselines(
+    make_clone: Callable[[str], Clone], origin: Clone, make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     from stages import zero_shot as stage
 
     clone = make_clone("sem treino")
     clone.take(origin)
-    shutil.copytree(make("bert", num_hidden_layers=8), clone.path / "models/nli")
-    clone.dvc("add", "models/nli")
-    clone.set(**{"zero_shot.source": "path", "zero_shot.path": "models/nli", "zero_shot.max_length": str(LENGTH), "zero_shot.batch_size": "1"})  # fmt: skip
-    with running(clone, "dvc", "repro", "zero_shot") as process:
-        wait(lambda: list(clone.path.glob(".work/zero_shot/*/*/000002.npy")))
-        process.kill()
-        no_orphan(process.pid)
+    folder = make("bert", num_hidden_layers=8)
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with Hub() as hub:
+        commit = hub.add("ana/nli", files)
+        clone.environment |= {"HF_ENDPOINT": hub.endpoint, "HF_HOME": str(tmp_path / "casa"), "HF_HUB_OFFLINE": "0"}
+        settings = {"source": "hub", "repository": "ana/nli", "revision": commit, "max_length": LENGTH, "batch_size": 1}
+        clone.set(**{f"zero_shot.{name}": str(value) for name, value in settings.items()})
+        with running(clone, "dvc", "repro", "zero_shot") as process:
+            wait(lambda: list(clone.path.glob(".work/zero_shot/*/*/000002.npy")))
+            process.kill()
+            no_orphan(process.pid)
     assert list(clone.path.glob(".work/zero_shot/*"))
-    assert "going on after part" in clone.run("dvc", "repro", "zero_shot").stderr
+    assert "going on after part" in clone.run("dvc", "repro", "zero_shot").stderr  # with no network
     resumed = clone.text("metrics/zero_shot.json")
     assert not list(clone.path.glob(".work/*"))
     shown = json.loads(clone.dvc("metrics", "diff", "--all", "--json"))
     assert shown["metrics/zero_shot.json"]["zero_shot.test.qwk"]["new"] is not None
     assert shown["metrics/baseline.json"]["tfidf.test.qwk"]["new"] is not None
+
+    clone.set(**{"zero_shot.source": "path", "zero_shot.path": str(folder)})
     monkeypatch.chdir(clone.path)
-    stage.main(params.load("params.yaml"))  # undisturbed
+    stage.main(params.load("params.yaml"))  # undisturbed, and from a folder
     assert clone.text("metrics/zero_shot.json") == resumed
 
 
@@ -343,9 +350,9 @@ torch.save({"embeddings": Evil()}, "mau/pytorch_model.bin")
 """
 
 
-def convert(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+def convert(*arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the script as its user does, in an environment of its own that uv makes."""
-    environment = dict(os.environ)
+    environment = {**os.environ, **environment}
     if "PIP_FIND_LINKS" in environment:  # a place with a smaller torch
         environment["UV_FIND_LINKS"] = environment["PIP_FIND_LINKS"]
     done = subprocess.run([BIN / "uv", "run", *arguments], env=environment, capture_output=True, text=True, check=False)
@@ -369,7 +376,12 @@ def test_pickled_weights_are_converted_elsewhere_and_a_malicious_pickle_does_not
     convert(str(tmp_path / "pickle_it.py"), str(tmp_path))
 
     out = tmp_path / "convertido"
-    assert "written: " in convert(str(SCRIPT), str(tmp_path / "bom"), str(out)).stdout
+    files = {path.name: path.read_bytes() for path in (tmp_path / "bom").iterdir()}
+    with Hub() as hub:
+        source = f"ana/nli@{hub.add('ana/nli', files)}"
+        at = {"HF_ENDPOINT": hub.endpoint, "HF_HOME": str(tmp_path / "casa"), "HF_HUB_OFFLINE": "0"}
+        assert "written: " in convert(str(SCRIPT), source, str(out), **at).stdout
+        assert not [request.path for request in hub.requests if "modeling_evil" in request.path]
     written = load_file(out / "model.safetensors")
     for name, value in {**state, "tied": state["embeddings"], "turned": state["kernel"].T}.items():
         assert written[name].dtype == value.dtype

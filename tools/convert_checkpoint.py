@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["huggingface_hub>=0.34", "numpy>=2.0", "safetensors>=0.5", "torch==2.13.0"]
+# dependencies = ["huggingface_hub>=0.36,<1", "numpy>=2.0", "safetensors>=0.5", "torch==2.13.0"]
 # ///
 """Make a safetensors folder of a checkpoint whose weights are pickled: uv run tools/convert_checkpoint.py SOURCE OUT.
 
