@@ -29,6 +29,8 @@ def measured(params: Params) -> dict[str, Any]:
     settings = params.zero_shot
     fetched = settings.source == "hub"
     folder = hub.fetch(settings.repository, settings.revision) if fetched else Path(settings.path)
+    if not folder.is_dir():  # or else transformers takes it for the name of a repository
+        raise UserError(f"{folder} is not a folder; zero_shot.path must name a checkpoint in the Hugging Face layout")
     model.configure(params.train.threads, params.train.seed)
     parts = arrow.load("data/splits")
     del parts["train"]

@@ -256,6 +256,7 @@ def test_what_cannot_grade_is_refused_and_writes_nothing(project: Path, bert: Pa
             stage.main(settings)
         assert not Path("metrics/zero_shot.json").exists()
 
+    says("is not a folder; zero_shot.path must name a checkpoint", on(project / "nada"))
     says(r"zero_shot.max_length is 512, and the model in .* has positions for 64 tokens: lower it", on(bert, max_length=512))  # fmt: skip
     says("zero_shot.hypothesis_template alone takes .* shorten the one", on(bert, max_length=8))
     generic = {"id2label": {0: "LABEL_0", 1: "LABEL_1"}, "label2id": {"LABEL_0": 0, "LABEL_1": 1}}
