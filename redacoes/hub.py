@@ -179,7 +179,7 @@ def _patiently(ask: Callable[[], Answer]) -> Answer:
                 warn(f"{constants.ENDPOINT} got too many requests, and asks to wait {pause} s")
             elif pauses and (isinstance(error, BROKEN) or _status(error) >= 500):
                 pause = pauses.pop(0)
-                warn(f"{constants.ENDPOINT} does not answer, or broke off; trying again in {pause} s")
+                warn(f"{constants.ENDPOINT} does not answer or broke off; trying again in {pause} s")
             else:
                 raise
         time.sleep(pause)
@@ -221,7 +221,9 @@ def _explained(commit: _Commit) -> Iterator[None]:
             ) from error
         if "Consistency check failed" in str(error):
             raise UserError(_forget_parts(commit)) from error
-        raise
+        raise UserError(
+            f"{constants.HF_HUB_CACHE} cannot be used as cache ({first_line(error)}): set HF_HOME to a folder of yours"
+        ) from error
 
 
 def _refusal(commit: _Commit, error: Any) -> str:
@@ -245,7 +247,9 @@ def _refusal(commit: _Commit, error: Any) -> str:
         return _forget_parts(commit)
     if status:
         return f"{hub} answered {status} {told or error.response.reason} for {commit}: run it again later"
-    return f"{hub} cannot be reached, or broke off ({type(error).__name__}): run it again, and it goes on from there"
+    if isinstance(error, BROKEN):
+        return f"{hub} cannot be reached or broke off ({type(error).__name__}): run it again, and it goes on from there"
+    return f"{hub} does not answer as the Hub does ({first_line(error)}): correct HF_ENDPOINT, or look at the proxy"
 
 
 def _forget_parts(commit: _Commit) -> str:
