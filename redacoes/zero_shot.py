@@ -124,7 +124,8 @@ def entailment(pairs: Pairs, forward: Forward, column: int, batch_size: int, pro
     batches = sorted_batches(pairs.lengths, batch_size)
     parts = [batches[start : start + PART] for start in range(0, len(batches), PART)]
     logits = np.empty(len(pairs.lengths), dtype=np.float32)
-    if kept := len(list(progress.glob("[0-9]*.npy"))):
+    kept = len(list(progress.glob("[0-9]*.npy")))
+    if 0 < kept < len(parts):
         print(f"going on after part {kept} of {len(parts)}, where a run was stopped", file=sys.stderr)
     with tqdm(total=len(logits), unit="pair", disable=not sys.stderr.isatty()) as shown:
         for number, part in enumerate(parts):

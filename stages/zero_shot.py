@@ -50,7 +50,8 @@ def measured(params: Params) -> dict[str, Any]:
     column = zero_shot.entailment_column(classifier.config.id2label)
     forward = model.forward(classifier, tokenizer.model_input_names)
     contents = {name: arrow.fingerprint(part) for name, part in parts.items()}
-    progress = resume.place(WORK / "zero_shot", resume.key(settings.model_dump(), [*contents.values()], folder))
+    made_of = [settings.model_dump(), params.train.threads]  # another number of threads gives other bytes
+    progress = resume.place(WORK / "zero_shot", resume.key(made_of, [*contents.values()], folder))
     scores, probabilities = {}, {}
     for name, part in parts.items():
         hypotheses = zero_shot.hypotheses(settings.hypothesis_template, part.features["score"].names)

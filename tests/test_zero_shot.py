@@ -223,7 +223,7 @@ def on(folder: Path, **changes: Any) -> params.Params:
     return PARAMS.model_copy(update={"zero_shot": PARAMS.zero_shot.model_copy(update=settings)})
 
 
-def test_the_stage_measures_as_the_other_baselines_are_measured(project: Path, bert: Path, model) -> None:
+def test_the_stage_measures_as_the_other_baselines_are_measured(project: Path, bert: Path, model, capsys) -> None:
     from stages import zero_shot as stage
 
     stage.main(on(bert))
@@ -242,7 +242,9 @@ def test_the_stage_measures_as_the_other_baselines_are_measured(project: Path, b
     shutil.rmtree("data/splits")
     (project / "splits").rename("data/splits")
     argmax = on(bert).model_copy(update={"decision": params.Decision(rule="argmax")})
+    capsys.readouterr()
     stage.main(argmax)
+    assert "going on" not in capsys.readouterr().err
     same = json.loads(Path("metrics/zero_shot.json").read_text())["zero_shot"]
     assert same["validation"] == same["test"]
     assert same["test"]["loss"] == found["test"]["loss"]
