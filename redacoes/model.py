@@ -3,8 +3,9 @@
 Those two and `resume` are the only modules that import TensorFlow.
 """
 
+import inspect
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ DROPOUT = {  # the name of each rate differs between families; a configuration h
 # the name by which transformers' TFElectraForSequenceClassification asks for this rate, wherever there is one
 ElectraConfig.classifhidden_dropout_probier_dropout = property(lambda config: config.classifier_dropout)
 FLOATS = {"F64", "F32", "F16", "BF16"}
+BUFFERS = (".position_ids", ".token_type_ids")  # of old checkpoints; they hold no weights
 UNFIT = (
     OSError,
     ValueError,
@@ -78,7 +80,7 @@ def build(folder: str | Path, labels: Sequence[str], train: Train) -> Any:
                 setattr(config, spelling, rate)
     tf_keras.mixed_precision.set_global_policy(train.precision)
     if has_weights(folder):
-        model = _with_weights(folder, config, new_head=True)
+        model = _with_weights(folder, config, foreign=True, new_head=True)
     else:
         try:
             model = TFAutoModelForSequenceClassification.from_config(config)
@@ -104,25 +106,31 @@ def _freeze(model: Any, layers: int) -> None:
         part.trainable = False
 
 
-def load(folder: str | Path) -> Any:
+def load(folder: str | Path, foreign: bool = False) -> Any:
     """Return the trained classifier in `folder`, in float32.
+
+    Args:
+        folder: Configuration and weights.
+        foreign: Whether another program wrote it: weights may then be of any float type and have buffers beside them.
 
     Raises:
         UserError: A file in it is damaged, or its weights are not all of those of the model that its configuration
             describes, and no others.
     """
     tf_keras.mixed_precision.set_global_policy("float32")
-    return _with_weights(folder, load_config(folder), new_head=False)
+    return _with_weights(folder, load_config(folder), foreign, new_head=False)
 
 
-def _with_weights(folder: str | Path, config: Any, new_head: bool) -> Any:
+def _with_weights(folder: str | Path, config: Any, foreign: bool, new_head: bool) -> Any:
     """Return the model of `config` with the weights in `folder`.
 
     transformers leaves at random what it finds no weights for, ignores weights that it has no place for, and reshapes
     those that have as many numbers as it needs. So names, types and shapes are compared here.
     """
     found = tensors(folder)
-    odd = [f"{name} ({kind})" for name, (kind, _) in found.items() if kind not in (FLOATS if new_head else {"F32"})]
+    if foreign:
+        found = {name: tensor for name, tensor in found.items() if not name.endswith(BUFFERS)}
+    odd = [f"{name} ({kind})" for name, (kind, _) in found.items() if kind not in (FLOATS if foreign else {"F32"})]
     if odd:
         raise UserError(f"{folder}: the weights hold {_few(odd)}, which is no type of weights; {MEND}")
     try:
@@ -160,16 +168,14 @@ def misfit(expected: Mapping[str, tuple[int, ...]], found: Mapping[str, Tensor],
         expected: The shape of each of the model's weights.
         found: The tensors of the checkpoint.
         encoder: The prefix of the encoder's weights, which then alone must agree: those of a head may differ, a pooler
-            among them. Old names (gamma, beta) and names without the prefix are understood, as transformers does. None
-            for all weights.
+            among them. Names without the prefix are understood, as transformers does. None for all weights.
     """
     shapes = _by_model_name(expected, found, encoder)
 
     def must_agree(name: str) -> bool:
         if encoder is None:
             return True
-        buffer = name.endswith((".position_ids", ".token_type_ids"))  # of old checkpoints; they hold no weights
-        return name.startswith(f"{encoder}.") and ".pooler." not in name and not buffer
+        return name.startswith(f"{encoder}.") and ".pooler." not in name
 
     if missing := sorted(filter(must_agree, expected.keys() - shapes.keys())):
         return f"the weights lack {_few(missing)}, which the configuration asks for"
@@ -185,11 +191,9 @@ def _by_model_name(
     expected: Mapping[str, tuple[int, ...]], found: Mapping[str, Tensor], encoder: str | None
 ) -> dict[str, tuple[int, ...]]:
     """Return the shapes of a checkpoint's tensors under the names that the model has for them; see `misfit`."""
-    shapes = {name: shape for name, (_, shape) in found.items()}
-    if encoder is not None:
-        shapes = {name.replace("gamma", "weight").replace("beta", "bias"): shape for name, shape in shapes.items()}
-        if not any(name.startswith(encoder) for name in shapes):
-            shapes = {name if name in expected else f"{encoder}.{name}": shape for name, shape in shapes.items()}
+    shapes = {name.replace("gamma", "weight").replace("beta", "bias"): shape for name, (_, shape) in found.items()}
+    if encoder is not None and not any(name.startswith(encoder) for name in shapes):
+        shapes = {name if name in expected else f"{encoder}.{name}": shape for name, shape in shapes.items()}
     return shapes
 
 
@@ -227,6 +231,19 @@ def to_pytorch(model: Any) -> dict[str, NDArray[np.float32]]:
     return weights
 
 
+def forward(model: Any, inputs: Sequence[str]) -> Callable[[Mapping[str, NDArray[np.int32]]], NDArray[np.float32]]:
+    """Return the model as a function from inputs, int32 ``(rows, length)``, to logits, float32 ``(rows, classes)``.
+
+    Args:
+        model: A classifier.
+        inputs: Names of what there is to give it, as a tokenizer has them. Not every model takes ``token_type_ids``.
+    """
+    taken = [name for name in inputs if name in inspect.signature(model.call).parameters]
+    signature = [dict.fromkeys(taken, tf.TensorSpec([None, None], tf.int32))]
+    traced = tf.function(lambda values: model(values, training=False).logits, input_signature=signature)
+    return lambda values: traced({name: values[name] for name in taken}).numpy()
+
+
 def predict(model: Any, part: Dataset, pad_id: int, batch_size: int, multiple: int) -> NDArray[np.float32]:
     """Return the logits of the rows of `part`, float32 ``(rows, classes)``, in their order.
 
@@ -237,16 +254,10 @@ def predict(model: Any, part: Dataset, pad_id: int, batch_size: int, multiple: i
         batch_size: Essays at once.
         multiple: Lengths are padded to a multiple of it, in tokens.
     """
-    spec = tf.TensorSpec([None, None], tf.int32)
-    forward = tf.function(
-        lambda input_ids, attention_mask: (
-            model({"input_ids": input_ids, "attention_mask": attention_mask}, training=False).logits
-        ),
-        input_signature=[spec, spec],
-    )
+    traced = forward(model, ("input_ids", "attention_mask"))
     ids = Ragged(*arrow.lists(part, "input_ids"))
     logits = np.empty((len(part), model.config.num_labels), dtype=np.float32)
     batches = sorted_batches(ids.lengths, batch_size)
     for rows in tqdm(batches, unit="batch", disable=not sys.stderr.isatty()):
-        logits[rows] = forward(**ids.pad(rows, pad_id, multiple, model.config.max_position_embeddings))
+        logits[rows] = traced(ids.pad(rows, pad_id, multiple, model.config.max_position_embeddings))
     return logits

@@ -176,6 +176,28 @@ class Baseline(Section):
     max_iterations: Count
 
 
+class ZeroShot(Section):
+    """A model of natural language inference that grades with no training."""
+
+    source: Literal["none", "path", "hub"]
+    path: Name
+    repository: Name | None
+    revision: Name | None
+    hypothesis_template: Name
+    batch_size: Count
+    max_length: Annotated[int, Field(ge=8)]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.source == "path") == (Path(self.path) == Path("LICENSE")):
+            raise ValueError("path must be a checkpoint's folder when source is path, and LICENSE when it is not")
+        if self.source == "hub" and (self.repository is None or self.revision is None):
+            raise ValueError("repository and revision must be given when source is hub")
+        if self.hypothesis_template.count("{}") != 1:
+            raise ValueError("hypothesis_template must hold {} once, where the score goes")
+        return self
+
+
 class Params(Section):
     """The whole of `params.yaml`."""
 
@@ -188,6 +210,7 @@ class Params(Section):
     decision: Decision
     evaluate: Evaluate
     baseline: Baseline
+    zero_shot: ZeroShot
 
     @model_validator(mode="after")
     def _sections_agree(self) -> Self:

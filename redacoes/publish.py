@@ -142,9 +142,8 @@ def collect(root: Path, repository: str, branch: str) -> Files:
     load_config(scorer)  # refuses one that asks for code
     decision, made_by = load_decision(scorer), provenance(head)
     config = portable_config(read_object(scorer / "config.json"), decision, made_by)
-    baselines = {name: of["test"] for name, of in head.yaml("metrics/baseline.json").items()}
-    if head.holds("metrics/zero_shot.json") and "test" in (zero_shot := head.yaml("metrics/zero_shot.json")):
-        baselines["zero_shot"] = zero_shot["test"]
+    found = {**head.yaml("metrics/baseline.json"), **head.yaml("metrics/zero_shot.json")}
+    baselines = {name: of["test"] for name, of in found.items() if of != "off"}
     scores = head.yaml("metrics/data.json")["scores"]
     page = card.write(
         card.Run(repository, branch, describe(head), scores, baselines, decision, made_by),

@@ -144,7 +144,7 @@ def test_torch_is_not_in_the_lock_and_datasets_is_at_least_5() -> None:
     assert int(versions["datasets"].split(".")[0]) >= 5
 
 
-@pytest.mark.parametrize("stage", ["sample", "prepare", "checkpoint", "tokenize", "baseline"])
+@pytest.mark.parametrize("stage", ["sample", "prepare", "checkpoint", "tokenize", "baseline", "zero_shot"])
 def test_no_needless_tensorflow(stage: str) -> None:
     code = f"import sys, stages.{stage}; sys.exit('tensorflow' in sys.modules or 'tf_keras' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

@@ -104,7 +104,7 @@ def test_branches_are_compared_and_only_what_changed_reruns(origin: Clone, make_
     clone.set(**{"evaluate.bootstrap.samples": "30"})
     assert set(json.loads(clone.dvc("status", "--json"))) == {"evaluate"}
     clone.set(**{"evaluate.bootstrap.samples": "20", "decision.rule": "argmax"})
-    assert set(json.loads(clone.dvc("status", "--json"))) == {"evaluate", "baseline"}
+    assert set(json.loads(clone.dvc("status", "--json"))) == {"evaluate", "baseline", "zero_shot"}
     clone.set(**{"decision.rule": "matched", "tokenize.batch_size": "7"})
     assert ran(clone.dvc("repro")) == ["tokenize"]  # whose result is the same, so nothing is trained again
     clone.git("commit", "-qam", "Tokenize a few at once")
@@ -138,7 +138,7 @@ def test_what_is_declared_can_be_shown(origin: Clone) -> None:
 def test_a_bad_parameter_stops_every_stage_with_one_sentence(origin: Clone, make_clone: Callable[[str], Clone]) -> None:
     clone = make_clone("engano")
     clone.set(**{"train.epochs": "0"})
-    for stage in ("sample", "prepare", "checkpoint", "tokenize", "baseline"):
+    for stage in ("sample", "prepare", "checkpoint", "tokenize", "baseline", "zero_shot"):
         done = clone.run("python", "-m", f"stages.{stage}", check=False)
         assert done.returncode == 1
         assert done.stderr == "error: params.yaml: train.epochs is 0: input should be greater than or equal to 1\n"

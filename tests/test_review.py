@@ -151,7 +151,7 @@ def test_the_lock_check_finds_a_lock_that_no_run_wrote(make_clone: Callable[[str
     dump(clone, "dvc.lock", lock)
     found = stale(clone.path)
     assert found.pop("evaluate") == ["no run of it is recorded"]
-    assert set(found) == {"checkpoint", "tokenize", "baseline"}
+    assert set(found) == {"checkpoint", "tokenize", "baseline", "zero_shot"}
     assert all(reasons == ["it ran on another data/splits than that of stage 'prepare'"] for reasons in found.values())
     (clone.path / "dvc.lock").write_text("<<<<<<< HEAD\n" + clone.text("dvc.lock"), encoding="utf-8")
     with pytest.raises(UserError, match="possible merge conflicts"):

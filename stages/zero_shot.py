@@ -1,0 +1,70 @@
+"""Grade by entailment, with no training: python -m stages.zero_shot. Off by default, and then over in a second."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from redacoes.errors import UserError
+from redacoes.files import WORK, staged, write_json
+from redacoes.params import Params
+from redacoes.stage import run
+
+
+def main(params: Params) -> None:
+    """Write `metrics/zero_shot.json`."""
+    off = params.zero_shot.source == "none"
+    with staged("metrics/zero_shot.json") as [path]:
+        write_json(path, {"zero_shot": "off" if off else measured(params)})
+    if not off:
+        shutil.rmtree(WORK / "zero_shot")
+
+
+def measured(params: Params) -> dict[str, Any]:
+    """Return the metrics of validation and test. What takes long to import is imported here, since most have it off."""
+    import numpy as np
+
+    from redacoes import arrow, checkpoint, hub, metrics, model, resume, zero_shot
+    from redacoes.scoring import Decision, softmax
+
+    settings = params.zero_shot
+    fetched = settings.source == "hub"
+    folder = hub.fetch(settings.repository, settings.revision) if fetched else Path(settings.path)
+    if not folder.is_dir():  # or else transformers takes it for the name of a repository
+        raise UserError(f"{folder} is not a folder; zero_shot.path must name a checkpoint in the Hugging Face layout")
+    model.configure(params.train.threads, params.train.seed)
+    parts = arrow.load("data/splits")
+    del parts["train"]
+    tokenizer = checkpoint.load_tokenizer(folder)
+    longest = checkpoint.longest_input(folder)
+    if settings.max_length > longest:
+        raise UserError(
+            f"zero_shot.max_length is {settings.max_length}, and the model in {folder} has positions for {longest} "
+            "tokens: lower it"
+        )
+    classifier = model.load(folder, foreign=True)
+    if len(tokenizer) > classifier.config.vocab_size:
+        raise UserError(
+            f"{folder}: the tokenizer has {len(tokenizer)} tokens, and the model {classifier.config.vocab_size}: are "
+            "they of one checkpoint?"
+        )
+    column = zero_shot.entailment_column(classifier.config.id2label)
+    forward = model.forward(classifier, tokenizer.model_input_names)
+    contents = {name: arrow.fingerprint(part) for name, part in parts.items()}
+    made_of = [settings.model_dump(), params.train.threads]  # another number of threads gives other bytes
+    progress = resume.place(WORK / "zero_shot", resume.key(made_of, [*contents.values()], folder))
+    scores, probabilities = {}, {}
+    for name, part in parts.items():
+        hypotheses = zero_shot.hypotheses(settings.hypothesis_template, part.features["score"].names)
+        pairs = zero_shot.Pairs(tokenizer, part["essay"], hypotheses, settings.max_length)
+        # where split.validation is test, the two have one name, and are computed once
+        logits = zero_shot.entailment(pairs, forward, column, settings.batch_size, progress / contents[name])
+        scores[name], probabilities[name] = np.asarray(part["score"]), softmax(logits)
+    decision = Decision.fit(params.decision.rule, probabilities["validation"], scores["validation"])
+    return {
+        name: metrics.report(scores[name], decision.apply(values), values, params.evaluate.calibration_bins)
+        for name, values in probabilities.items()
+    }
+
+
+if __name__ == "__main__":
+    run(main)
