@@ -159,14 +159,16 @@ def test_savedmodel_takes_ids_and_gives_probabilities(model, make_scorer, tmp_pa
     scorer, out = make_scorer("deberta-v2"), tmp_path / "saved"
     export.export(scorer, "savedmodel", False, out, MADE_BY, ESSAYS[:8], TOKENIZE)
     served = tf.saved_model.load(str(out)).signatures["serving_default"]
-    expected = scored(tensorflow(model, scorer), checkpoint.load_tokenizer(scorer), 60)
+    expected = scored(tensorflow(model, scorer), checkpoint.load_tokenizer(scorer), 60, ESSAYS[:20])
     found: list[Any] = []
 
     def run(inputs: Mapping[str, Any]) -> NDArray[np.float32]:
         found.append(served(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"]))
         return found[-1]["logits"].numpy()
 
-    np.testing.assert_allclose(scored(run, AutoTokenizer.from_pretrained(out), 60), expected, atol=1e-5)
+    np.testing.assert_allclose(
+        scored(run, AutoTokenizer.from_pretrained(out), 60, ESSAYS[:20], batch=7), expected, atol=1e-5
+    )
     probabilities = np.concatenate([output["probabilities"].numpy() for output in found])
     np.testing.assert_allclose(probabilities, softmax(expected), atol=1e-5)
     assert json.loads((out / "config.json").read_text())["redacoes"]["export"]["format"] == "savedmodel"
