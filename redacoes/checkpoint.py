@@ -268,11 +268,15 @@ def load_tokenizer(folder: str | Path) -> Any:
 
 def longest_input(folder: str | Path) -> int:
     """Return how many tokens, special ones included, the encoder in `folder` has positions for."""
-    config = load_config(folder)
-    positions: int = config.max_position_embeddings
-    if "roberta" in config.model_type:  # whose positions are counted from the padding id on
-        positions -= config.pad_token_id + 1
-    return positions
+    return positions(load_config(folder))
+
+
+def positions(config: Any) -> int:
+    """Return how many tokens, special ones included, an encoder of this configuration has positions for."""
+    count: int = config.max_position_embeddings
+    if config.model_type in ("roberta", "xlm-roberta", "camembert"):  # which count from the padding id on
+        count -= config.pad_token_id + 1
+    return count
 
 
 def has_weights(folder: str | Path) -> bool:

@@ -180,6 +180,8 @@ def _export(options: argparse.Namespace) -> int:
     if options.int8 and options.format != "onnx":
         raise UserError("--int8 is for --format onnx")
     export.check(options.model, options.format, options.out)
+    if not Path("data/splits").is_dir():
+        raise UserError("data/splits is not here, whose test essays check the export; dvc pull data/splits fetches it")
     tokenize = params.load("params.yaml").tokenize
     essays = list(arrow.load("data/splits")["test"]["essay"])
     made_by, doubt = portable.of_folder(options.model, Path())

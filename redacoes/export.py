@@ -71,6 +71,8 @@ def check(source: Path, form: Form, target: Path) -> None:
         UserError: There is no classifier in `source`, its family or size does not fit in `form`, the packages for it
             are not installed, or `target` holds something else.
     """
+    if not source.is_dir():
+        raise UserError(f"there is no folder {source}; dvc repro makes models/scorer, or dvc pull fetches it")
     family = checkpoint.load_config(source).model_type
     size = sum(path.stat().st_size for path in source.glob("*.safetensors"))
     checkpoint.tensors(source)

@@ -21,7 +21,7 @@ from transformers.modeling_tf_pytorch_utils import TransposeType, convert_tf_wei
 
 from redacoes import arrow
 from redacoes.batching import Ragged, sorted_batches
-from redacoes.checkpoint import Tensor, has_weights, load_config, tensors
+from redacoes.checkpoint import Tensor, has_weights, load_config, positions, tensors
 from redacoes.errors import MEND, UserError, first_line
 from redacoes.params import Train
 
@@ -208,8 +208,12 @@ def _few(names: Sequence[str]) -> str:
 
 
 def save(model: Any, tokenizer: Any, folder: Path) -> None:
-    """Write weights in PyTorch layout (safetensors), configuration and tokenizer, so that both worlds can load them."""
+    """Write weights in PyTorch layout (safetensors), configuration and tokenizer, so that both worlds can load them.
+
+    A tokenizer that knows no longest input takes that of the encoder, so that `truncation=True` suffices elsewhere.
+    """
     folder.mkdir(parents=True)
+    tokenizer.model_max_length = min(tokenizer.model_max_length, positions(model.config))
     model.config.architectures = [type(model).__name__.removeprefix("TF")]
     model.config.torch_dtype = "float32"
     model.config.save_pretrained(folder)

@@ -50,7 +50,7 @@ def test_help_names_the_commands_and_is_quick_to_start() -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
     shown = subprocess.run([sys.executable, "-m", "redacoes.cli", "--help"], cwd=ROOT, capture_output=True, text=True)
-    assert all(name in shown.stdout for name in ("compare", "inspect", "verify"))
+    assert all(name in shown.stdout for name in ("compare", "inspect", "verify", "export"))
 
 
 def test_branches_are_compared_from_a_clone_that_has_pulled_nothing(branches: Clone, tmp_path: Path) -> None:

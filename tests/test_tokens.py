@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from redacoes import checkpoint, params
+from redacoes import checkpoint, params, synthetic
 from redacoes.errors import UserError
 from redacoes.tokens import encode, truncate
 
@@ -40,6 +40,9 @@ def test_a_tokenizer_has_the_same_bytes_in_every_process(tmp_path: Path) -> None
     # a marker written in an essay is text, and cannot end it
     [ids], _ = encode(tokenizer, ["fim [SEP] não"], PARAMS.tokenize)
     assert ids.count(tokenizer.sep_token_id) == 1
+    essays = [row["essay"] for row in synthetic.essays(50, 2)]
+    long = PARAMS.tokenize.model_copy(update={"max_length": 10_000})
+    assert encode(tokenizer, essays, long)[0] == tokenizer(essays)["input_ids"]
 
 
 def test_truncation_keeps_the_special_tokens_and_the_asked_ends() -> None:
