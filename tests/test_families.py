@@ -1,6 +1,7 @@
 """Checkpoints of every family that is known: as their authors publish them, tiny, in PyTorch's layout."""
 
 import json
+import os
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -217,3 +218,21 @@ def test_frozen_layers_stay_as_they_are(model, tmp_path: Path) -> None:
     published(tmp_path / "shared", "albert", model)
     with pytest.raises(UserError, match="share their weights"):
         model.build(tmp_path / "shared", ["0", "1"], frozen)
+
+
+@pytest.mark.skipif("REAL_CHECKPOINT" not in os.environ, reason="REAL_CHECKPOINT names no folder of a real encoder")
+def test_a_real_encoder_loads_whole(model, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = Path(os.environ["REAL_CHECKPOINT"])
+    checkpoint.from_path(source, tmp_path / "base")
+    built = model.build(tmp_path / "base", ["0", "1", "2"], PARAMS.train)
+    new = capsys.readouterr().err.partition("new and to be trained: ")[2]
+    assert new
+    assert not [name for name in new.split("; ")[0].split(", ") if "classifier" not in name and "pooler" not in name]
+    weights = {name: value for file in source.glob("*.safetensors") for name, value in load_file(file).items()}
+    mine = model.to_pytorch(built)
+    shared = {
+        name: value for name, value in weights.items() if f"{built.base_model_prefix}.{name}" in mine or name in mine
+    }
+    assert len(shared) > 10
+    for name, value in shared.items():
+        np.testing.assert_array_equal(mine.get(name, mine.get(f"{built.base_model_prefix}.{name}")), value)
