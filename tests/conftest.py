@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from redacoes import params
+# the package sets it, and would take what a worker of pytest-xdist inherits for the user's wish
+os.environ.pop("HF_HUB_OFFLINE", None)
+
+from redacoes import params  # noqa: E402
 
 settings.register_profile("redacoes", deadline=None)  # a slow machine fails no test
 settings.load_profile("redacoes")
