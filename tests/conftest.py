@@ -13,7 +13,7 @@ from hypothesis import settings
 # the package sets it, and would take what a worker of pytest-xdist inherits for the user's wish
 os.environ.pop("HF_HUB_OFFLINE", None)
 
-from redacoes import params  # noqa: E402
+from redacoes import params
 
 settings.register_profile("redacoes", deadline=None)  # a slow machine fails no test
 settings.load_profile("redacoes")
