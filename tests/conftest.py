@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,6 +16,8 @@ os.environ.pop("HF_HUB_OFFLINE", None)
 
 from redacoes import params
 
+# where a shell runs the tests in its background, they and all that they start would not hear Ctrl-C
+signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("redacoes", deadline=None)  # a slow machine fails no test
 settings.load_profile("redacoes")
 
