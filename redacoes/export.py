@@ -18,14 +18,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from redacoes import checkpoint, portable, tokens
 from redacoes.batching import Ragged, sorted_batches
 from redacoes.errors import UserError
-from redacoes.files import write_json
+from redacoes.files import abandoned, write_json
 from redacoes.params import Tokenize
 from redacoes.scoring import Decision, softmax
 
@@ -154,7 +153,7 @@ def _draft(target: Path) -> Iterator[Path]:
     target = target.absolute()
     target.parent.mkdir(parents=True, exist_ok=True)
     for left in target.parent.glob(f".{glob.escape(target.name)}-[0-9]*-*"):  # by a killed process
-        if not psutil.pid_exists(int(left.name.rsplit("-", 2)[1])):
+        if abandoned(left, int(left.name.rsplit("-", 2)[1])):
             shutil.rmtree(left)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-{os.getpid()}-") as room:
         draft, old = Path(room, "new"), Path(room, "old")

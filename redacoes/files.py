@@ -43,8 +43,17 @@ def staged(*targets: str) -> Iterator[list[Path]]:
 def _sweep() -> None:
     """Remove what killed processes have left, which can be as large as a model."""
     for left in WORK.glob("[0-9]*-*"):
-        if not psutil.pid_exists(int(left.name.split("-")[0])):
+        if abandoned(left, int(left.name.split("-")[0])):
             shutil.rmtree(left)
+
+
+def abandoned(draft: Path, pid: int) -> bool:
+    """Tell whether the process `pid` that made the folder `draft` is gone, even where another one has its id now."""
+    try:
+        begun: float = psutil.Process(pid).create_time()
+    except psutil.NoSuchProcess:
+        return True
+    return begun > draft.stat().st_mtime + 2  # seconds: systems tell the time of a start by the second
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
