@@ -241,6 +241,7 @@ def load_config(folder: str | Path) -> Any:
     read_object(Path(folder, "config.json"))
     _refuse_code(Path(folder))
     try:
+        # not transformers' default, with which a terminal is asked whether code may run
         return AutoConfig.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(

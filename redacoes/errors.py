@@ -33,7 +33,7 @@ def told() -> Iterator[None]:
     except KeyboardInterrupt:
         print("interrupted; nothing was written", file=sys.stderr)
         sys.exit(130)
-    except Exception as error:
+    except Exception as error:  # a full disk is told in exceptions of any type; all others are raised again
         if os.strerror(errno.ENOSPC) in str(error):
             sys.exit("error: the disk is full; free some space and run it again")
         if isinstance(error, OSError) and error.errno in MACHINE:

@@ -134,6 +134,7 @@ def _with_weights(folder: str | Path, config: Any, foreign: bool, new_head: bool
     if odd:
         raise UserError(f"{folder}: the weights hold {_few(odd)}, which is no type of weights; {MEND}")
     try:
+        # a head of another size is to pass, and only that: misfit refuses an encoder's weights of another shape
         model = TFAutoModelForSequenceClassification.from_pretrained(
             folder, config=config, ignore_mismatched_sizes=True, use_safetensors=True, trust_remote_code=False
         )

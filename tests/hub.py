@@ -153,7 +153,7 @@ class Handler(BaseHTTPRequestHandler):
                 return
         self.refuse(404, "", "Sorry, we can't find the page you are looking for.")
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = answer  # noqa: N815
+    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = answer  # noqa: N815 (http.server's names)
 
     def _body(self) -> bytes:
         if "chunked" not in self.headers.get("Transfer-Encoding", ""):

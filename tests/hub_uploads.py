@@ -32,7 +32,7 @@ class UploadHandler(Handler):
         *Handler.routes,
     )
 
-    def do_PUT(self) -> None:  # noqa: N802
+    def do_PUT(self) -> None:  # noqa: N802 (http.server's name)
         if not self.server.cut_uploads:
             self.answer()
             return

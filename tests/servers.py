@@ -291,8 +291,8 @@ class _Handler(BaseHTTPRequestHandler):
             pass
         return body
 
-    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = do_OPTIONS = answer  # noqa: N815
-    do_PROPFIND = do_MKCOL = do_MOVE = do_COPY = answer  # noqa: N815
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = do_OPTIONS = answer  # noqa: N815 (http.server's names)
+    do_PROPFIND = do_MKCOL = do_MOVE = do_COPY = answer  # noqa: N815 (http.server's names)
 
 
 class Tunnel(socketserver.ThreadingTCPServer):
