@@ -20,6 +20,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
+from tests.servers import read_chunks
+
 HOST = "127.0.0.1"
 CDN_HOST = "localhost"  # the same machine under another name, so that a token must not go there
 LARGE = (".safetensors", ".bin", ".onnx", ".h5")  # what .gitattributes gives to LFS
@@ -158,13 +160,7 @@ class Handler(BaseHTTPRequestHandler):
     def _body(self) -> bytes:
         if "chunked" not in self.headers.get("Transfer-Encoding", ""):
             return self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        body = b""
-        while size := int(self.rfile.readline().split(b";")[0], 16):
-            body += self.rfile.read(size)
-            self.rfile.readline()
-        while self.rfile.readline().strip():
-            pass
-        return body
+        return read_chunks(self.rfile)
 
     # ---- answers ----
 

@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 import boto3
 import pytest
@@ -34,6 +34,17 @@ def free_port() -> int:
     with socket.socket() as listener:
         listener.bind((HOST, 0))
         return listener.getsockname()[1]
+
+
+def read_chunks(file: BinaryIO) -> bytes:
+    """The body of a request with `Transfer-Encoding: chunked`."""
+    body = b""
+    while size := int(file.readline().split(b";")[0], 16):
+        body += file.read(size)
+        file.readline()
+    while file.readline().strip():
+        pass
+    return body
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
@@ -248,7 +259,7 @@ class _Handler(BaseHTTPRequestHandler):
         fault = self.server.strikes(self.command, self.path) or Fault()
         size = int(self.headers.get("Content-Length", 0))
         cut = fault.cut_after if self.command == "PUT" else None
-        body = self._chunks() if "Transfer-Encoding" in self.headers else self.rfile.read(size)
+        body = read_chunks(self.rfile) if "Transfer-Encoding" in self.headers else self.rfile.read(size)
         time.sleep(fault.delay)
         if fault.status:
             self.send_error(fault.status)
@@ -281,15 +292,6 @@ class _Handler(BaseHTTPRequestHandler):
             for start in range(0, len(content), 8192):
                 time.sleep(fault.delay)
                 self.wfile.write(content[start : start + 8192])
-
-    def _chunks(self) -> bytes:
-        body = b""
-        while size := int(self.rfile.readline().split(b";")[0], 16):
-            body += self.rfile.read(size)
-            self.rfile.readline()
-        while self.rfile.readline().strip():
-            pass
-        return body
 
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = do_OPTIONS = answer  # noqa: N815 (http.server's names)
     do_PROPFIND = do_MKCOL = do_MOVE = do_COPY = answer  # noqa: N815 (http.server's names)
