@@ -144,10 +144,15 @@ def from_path(source: Path, folder: Path) -> None:
         config, tokenizer = load_config(folder), load_tokenizer(folder)
     except UserError as error:
         raise UserError(str(error).replace(str(folder), str(source))) from error
+    require_own_tokenizer(source, config, tokenizer)
+
+
+def require_own_tokenizer(folder: Path, config: Any, tokenizer: Any) -> None:
+    """Raise UserError where the tokenizer in `folder` has ids that the encoder has no embeddings for."""
     if len(tokenizer) > config.vocab_size:
         raise UserError(
-            f"{source}: the tokenizer has {len(tokenizer)} tokens, and the encoder embeddings of {config.vocab_size}: "
-            "they are not of one checkpoint"
+            f"{folder}: the tokenizer has {len(tokenizer)} tokens, and the encoder embeddings of {config.vocab_size}: "
+            "are they of one checkpoint?"
         )
 
 

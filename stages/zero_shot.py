@@ -42,11 +42,7 @@ def measured(params: Params) -> dict[str, Any]:
             "tokens: lower it"
         )
     classifier = model.load(folder, foreign=True)
-    if len(tokenizer) > classifier.config.vocab_size:
-        raise UserError(
-            f"{folder}: the tokenizer has {len(tokenizer)} tokens, and the model {classifier.config.vocab_size}: are "
-            "they of one checkpoint?"
-        )
+    checkpoint.require_own_tokenizer(folder, classifier.config, tokenizer)
     column = zero_shot.entailment_column(classifier.config.id2label)
     forward = model.forward(classifier, tokenizer.model_input_names)
     contents = {name: arrow.fingerprint(part) for name, part in parts.items()}
