@@ -50,7 +50,10 @@ def _sweep() -> None:
 def abandoned(draft: Path, pid: int) -> bool:
     """Tell whether the process `pid` that made the folder `draft` is gone, even where another one has its id now."""
     try:
-        begun: float = psutil.Process(pid).create_time()
+        process = psutil.Process(pid)
+        begun: float = process.create_time()
+        if process.status() == psutil.STATUS_ZOMBIE:  # dead, and not waited for: an orphan, in some containers
+            return True
     except psutil.NoSuchProcess:
         return True
     return begun > draft.stat().st_mtime + 2  # seconds: systems tell the time of a start by the second

@@ -1,8 +1,12 @@
 """Outputs appear whole or not at all, and what killed processes have left is removed."""
 
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from redacoes.files import WORK, staged
@@ -20,3 +24,20 @@ def test_drafts_of_dead_processes_are_swept_and_those_of_living_ones_kept(
         path.write_text("whole")
     assert [left.name for left in WORK.iterdir()] == [living.name]
     assert Path("output.txt").read_text() == "whole"
+
+
+def test_a_draft_of_a_process_that_nobody_has_waited_for_is_swept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where process 1 of a container reaps no orphans, a killed stage stays in the table of processes for ever."""
+    monkeypatch.chdir(tmp_path)
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        draft = WORK / f"{process.pid}-a"
+        draft.mkdir(parents=True)
+        deadline = time.monotonic() + 60
+        while psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        with staged("output.txt") as [path]:
+            path.write_text("whole")
+        assert not draft.exists()
