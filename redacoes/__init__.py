@@ -5,6 +5,8 @@ own first lines and nowhere else.
 """
 
 import os
+from importlib import import_module
+from typing import Any
 
 os.environ["TF_USE_LEGACY_KERAS"] = "1"  # transformers and DVCLive must see one and the same Keras
 os.environ["KERAS_HOME"] = os.devnull  # Keras reads float type and epsilon from a file at home, and writes one
@@ -16,3 +18,10 @@ os.environ["TRANSFORMERS_NO_ADVISORY_WARNINGS"] = "1"
 os.environ["TRANSFORMERS_VERBOSITY"] = "error"
 os.environ["USE_TORCH"] = "0"  # a torch that happens to be installed must change nothing
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+def __getattr__(name: str) -> Any:
+    """Import what `redacoes.Scorer` names once it is asked for, since it takes seconds."""
+    if name == "Scorer":
+        return import_module("redacoes.scorer").Scorer
+    raise AttributeError(f"module 'redacoes' has no attribute {name!r}")

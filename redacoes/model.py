@@ -58,6 +58,19 @@ def configure(threads: int, seed: int) -> None:
     tf_keras.utils.set_random_seed(seed)
 
 
+def configure_scoring(threads: int) -> None:
+    """Have TensorFlow run one operation on one thread, and up to `threads` of them at once.
+
+    Batches then run side by side, which is faster than several threads on one product, and a score does not depend on
+    their number. Where TensorFlow has computed already, it stays as it is.
+    """
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+    except RuntimeError:  # of a process that uses TensorFlow for more than this
+        return
+
+
 def build(folder: str | Path, labels: Sequence[str], train: Train) -> Any:
     """Return a sequence classifier on the encoder in `folder`, with a new head for `labels`.
 

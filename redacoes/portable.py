@@ -10,6 +10,8 @@ from pathlib import Path
 from subprocess import run
 from typing import Any, get_args
 
+from ruamel.yaml import YAML
+
 from redacoes.errors import UserError, read_object
 from redacoes.lock import stale
 from redacoes.revisions import WORKSPACE, Revision
@@ -100,6 +102,23 @@ def load_decision(folder: Path) -> Decision:
             if values is not None:
                 return _decision(values, path)
     raise UserError(f"{folder} has no {DECISION}, in it or beside it; `dvc repro` writes models/{DECISION}")
+
+
+def load_tokenize(folder: Path) -> dict[str, Any]:
+    """Return what the model in `folder` saw of a long essay: ``max_length``, in tokens, and ``truncation``.
+
+    It stands in the configuration of a model that was published or exported, and for `models/scorer` in `dvc.lock`,
+    which says how it was made whatever `params.yaml` says now.
+
+    Returns:
+        The two, or nothing where neither file knows.
+    """
+    values = (read_object(folder / "config.json").get(KEY) or {}).get("tokenize")
+    lock = folder.absolute().parents[1] / "dvc.lock"
+    if values is None and folder.absolute().parts[-2:] == SCORER.parts and lock.is_file():
+        stages = YAML(typ="safe", pure=True).load(lock.read_text(encoding="utf-8"))["stages"]
+        values = stages.get("tokenize", {}).get("params", {}).get("params.yaml", {}).get("tokenize")
+    return {name: values[name] for name in ("max_length", "truncation")} if values else {}
 
 
 def _decision(values: Any, path: Path) -> Decision:

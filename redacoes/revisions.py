@@ -5,6 +5,8 @@ a remote, through DVC's own file system; nothing is checked out.
 """
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -60,9 +62,24 @@ class Revision:
         Raises:
             UserError: The revision has no such file, or it is neither in the cache nor in a remote.
         """
-        try:
+        with self._held(path):
             data: bytes = self._files.cat_file(f"/{path}")
             return data.decode("utf-8")
+
+    def copy(self, path: str, target: Path) -> None:
+        """Copy a file or a folder of the revision to `target`, which must not exist.
+
+        Raises:
+            UserError: The revision has no such path, or it is neither in the cache nor in a remote.
+        """
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with self._held(path):
+            self._files.get(f"/{path}", str(target), recursive=True)
+
+    @contextmanager
+    def _held(self, path: str) -> Iterator[None]:
+        try:
+            yield
         except Exception as error:  # each remote raises exceptions of its own
             raise UserError(
                 f"{path} of {self.name} is not in this clone's cache or remote: pull or run it there, and push "

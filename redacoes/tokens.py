@@ -1,6 +1,7 @@
 """Token ids of essays: what of a long essay the model sees."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,17 +24,47 @@ def encode(tokenizer: Any, texts: Sequence[str], tokenize: Tokenize) -> tuple[li
     Returns:
         The ids of each text, and how many tokens each had before it was cut.
     """
-    # not by calling the tokenizer: transformers makes lists of all that it knows of a text, a fifth of the time
-    backend = tokenizer.backend_tokenizer
-    backend.no_truncation()
-    backend.no_padding()
-    backend.encode_special_tokens = True  # "[SEP]" written in an essay is text, and must not end it
     ids, lengths = [], []
-    for text in backend.encode_batch_fast(list(texts)):
+    for text in _backend(tokenizer).encode_batch_fast(list(texts)):
         whole = text.ids
         lengths.append(len(whole))
         ids.append(whole if len(whole) <= tokenize.max_length else truncate(whole, text.special_tokens_mask, tokenize))
     return ids, lengths
+
+
+def _backend(tokenizer: Any) -> Any:
+    # not the tokenizer itself: transformers makes lists of all that it knows of a text, a fifth of the time
+    backend = tokenizer.backend_tokenizer
+    backend.no_truncation()
+    backend.no_padding()
+    backend.encode_special_tokens = True  # "[SEP]" written in an essay is text, and must not end it
+    return backend
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """One text as the model sees it, and what of it the model does not see.
+
+    Attributes:
+        pieces: Each token as the vocabulary has it, special tokens included.
+        ids: Their ids.
+        spans: Where each stands in the text, in characters: ``(begin, end)``; empty for special tokens.
+        special: Whether each was added around the text.
+        kept: Places of those that are within ``max_length``, in their order.
+    """
+
+    pieces: list[str]
+    ids: list[int]
+    spans: list[tuple[int, int]]
+    special: list[bool]
+    kept: list[int]
+
+
+def view(tokenizer: Any, text: str, tokenize: Tokenize) -> Tokens:
+    """Tokenize one text as :func:`encode` does, and tell where its tokens come from."""
+    found = _backend(tokenizer).encode(text)
+    kept = truncate(list(range(len(found.ids))), found.special_tokens_mask, tokenize)
+    return Tokens(found.tokens, found.ids, found.offsets, [mask == 1 for mask in found.special_tokens_mask], kept)
 
 
 def truncate(ids: list[int], special: list[int], tokenize: Tokenize) -> list[int]:

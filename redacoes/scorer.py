@@ -1,0 +1,200 @@
+"""A trained model as a function from essays to scores. Files of essays are in `scoring_files`."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from redacoes import checkpoint, portable, sources, tokens
+from redacoes.batching import Ragged, sorted_batches
+from redacoes.corpus import clean
+from redacoes.errors import UserError
+from redacoes.params import Tokenize
+from redacoes.scoring import Decision, expected_score, softmax
+from redacoes.stage import warn
+
+Backend = Literal["tensorflow", "onnx"]
+Forward = Callable[[Mapping[str, NDArray[np.int32]]], NDArray[np.float32]]
+
+BATCH = 16  # essays; more are slower on processors, since less of them stays in the cache
+WINDOW = 2048  # essays sorted by length together
+MULTIPLE = {"tensorflow": 32, "onnx": 1}  # tokens to a multiple of which is padded; ONNX Runtime minds no new shapes
+OUTSIDE = 0.05  # of the probability, on either side of the range from low to high
+DECIMALS = 6  # of probabilities: what lies beyond depends on which essays share a batch
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A trained model, ready to score. Every method may be called from several threads at once.
+
+    Attributes:
+        tokenizer: The fast transformers tokenizer.
+        tokenize: What the model sees of a long essay.
+        decision: The rule from probabilities to a score.
+        classes: Number of scores, which are 0 to ``classes - 1``.
+        backend: What computes.
+        classifier: The model in TensorFlow; None in ONNX Runtime.
+    """
+
+    tokenizer: Any
+    tokenize: Tokenize
+    decision: Decision
+    classes: int
+    backend: Backend
+    classifier: Any
+    _forward: Forward
+    _threads: ThreadPoolExecutor
+    _lock: Any = field(default_factory=Lock)  # a tokenizer takes one caller at a time
+
+    @classmethod
+    def load(
+        cls, model: str | Path = portable.SCORER, backend: Backend = "tensorflow", root: Path = Path()
+    ) -> "Scorer":
+        """Return the scorer of a trained model.
+
+        Args:
+            model: A folder (`models/scorer`, what was exported or what was downloaded), a branch, tag, commit or
+                experiment of the project in `root`, or ``OWNER/NAME@HASH`` on the Hugging Face Hub.
+            backend: tensorflow, or onnx for a folder that `redacoes export --format onnx` wrote.
+            root: The project's folder.
+
+        Raises:
+            UserError: There is no such model, it is damaged, or it is not one for `backend`.
+        """
+        with sources.found(model, root) as folder:
+            config = checkpoint.load_config(folder)
+            tokenizer = checkpoint.load_tokenizer(folder)
+            checkpoint.require_own_tokenizer(folder, config, tokenizer)
+            decision = portable.load_decision(folder)
+            tokenize = _tokenize(folder, model, checkpoint.positions(config))
+            threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+            classifier, forward = _BACKENDS[backend](folder, threads)
+        pool = ThreadPoolExecutor(threads, thread_name_prefix="forward")
+        return cls(tokenizer, tokenize, decision, config.num_labels, backend, classifier, forward, pool)
+
+    def score(self, texts: Iterable[str]) -> pd.DataFrame:
+        """Return the scores of essays, one row each, in their order.
+
+        Args:
+            texts: Essays, as they were written: they are cleaned here as those of the training were.
+
+        Returns:
+            Columns ``predicted`` (int64, the decided score), ``expected`` (float64, the mean score under the
+            probabilities), ``confidence`` (float64, the probability of ``predicted``), ``p_0`` to ``p_(classes - 1)``
+            (float64), ``low`` and ``high`` (int64: the score is below or above them with 5 % probability at most,
+            each), ``tokens`` (int64, of the whole essay, special ones included) and ``truncated`` (bool: the model did
+            not see all of them).
+
+        Raises:
+            ValueError: A text is not a str, or holds nothing that can be read; the message says which.
+        """
+        texts = list(texts)
+        windows = (texts[start : start + WINDOW] for start in range(0, len(texts), WINDOW))
+        scored = list(self.stream(windows))
+        return pd.concat(scored, ignore_index=True) if scored else self._table([], np.empty((0, self.classes)))
+
+    def stream(self, windows: Iterable[Sequence[str]]) -> Iterator[pd.DataFrame]:
+        """Yield what :func:`score` returns of each window of essays, in their order.
+
+        The next window is tokenized while one is computed, and no more than those two are in memory.
+        """
+        with ThreadPoolExecutor(1, thread_name_prefix="tokenize") as ahead:
+            waiting = iter(windows)
+            coming = next(waiting, None)
+            encoded = None if coming is None else ahead.submit(self._encode, coming)
+            while encoded is not None:
+                ids, lengths = encoded.result()
+                coming = next(waiting, None)
+                encoded = None if coming is None else ahead.submit(self._encode, coming)
+                yield self._table(lengths, softmax(self._logits(ids)))
+
+    def _encode(self, texts: Sequence[str]) -> tuple[list[list[int]], list[int]]:
+        cleaned = []
+        for place, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise ValueError(f"text {place} is of type {type(text).__name__}, and must be a str")
+            cleaned.append(clean(text))
+            if not cleaned[-1]:
+                raise ValueError(f"text {place} holds nothing that can be read")
+        with self._lock:
+            return tokens.encode(self.tokenizer, cleaned, self.tokenize)
+
+    def _logits(self, ids: list[list[int]]) -> NDArray[np.float32]:
+        """Return the logits of each list of token ids, float32 ``(rows, classes)``."""
+        if not ids:
+            return np.empty((0, self.classes), np.float32)
+        ragged = Ragged(np.concatenate(ids).astype(np.int32), np.cumsum([0, *map(len, ids)]))
+        rows = sorted_batches(ragged.lengths, BATCH)
+        pad_id, multiple = self.tokenizer.pad_token_id, MULTIPLE[self.backend]
+        batches = [ragged.pad(batch, pad_id, multiple, self.tokenize.max_length) for batch in rows]
+        logits = np.empty((len(ids), self.classes), np.float32)
+        logits[np.concatenate(rows)] = np.concatenate(list(self._threads.map(self._forward, batches)))
+        return logits
+
+    def _table(self, lengths: Sequence[int], probabilities: NDArray[np.float64]) -> pd.DataFrame:
+        predicted = self.decision.apply(probabilities)
+        below = probabilities.cumsum(axis=1)
+        rounded = probabilities.round(DECIMALS)
+        counts = np.asarray(lengths, dtype=np.int64)
+        return pd.DataFrame(
+            {
+                "predicted": predicted,
+                "expected": expected_score(probabilities).round(DECIMALS),
+                "confidence": rounded[np.arange(len(rounded)), predicted],
+                **{f"p_{k}": rounded[:, k] for k in range(self.classes)},
+                "low": (below < OUTSIDE).sum(axis=1),
+                "high": np.minimum((below < 1 - OUTSIDE).sum(axis=1), self.classes - 1),
+                "tokens": counts,
+                "truncated": counts > self.tokenize.max_length,
+            }
+        )
+
+
+def _tokenize(folder: Path, name: str | Path, longest: int) -> Tokenize:
+    """Return what a model saw of a long essay, or the encoder's own limit where nothing says so."""
+    known = portable.load_tokenize(folder)
+    if not known:
+        warn(f"{name} does not say what it saw of a long essay: the first {longest} tokens are taken")
+    return Tokenize(**{"max_length": longest, "truncation": "head", **known}, batch_size=WINDOW)
+
+
+def _tensorflow(folder: Path, threads: int) -> tuple[Any, Forward]:
+    if not checkpoint.has_weights(folder) and (folder / "model.onnx").is_file():
+        raise UserError(f"{folder} is an export for ONNX Runtime; choose the backend onnx")
+    from redacoes import model
+
+    model.configure_scoring(threads)
+    classifier = model.load(folder)
+    return classifier, model.forward(classifier, ("input_ids", "attention_mask"))
+
+
+def _onnx(folder: Path, _: int) -> tuple[Any, Forward]:
+    if not (folder / "model.onnx").is_file():
+        raise UserError(
+            f"{folder} holds no model.onnx; redacoes export --format onnx --out FOLDER writes it from models/scorer"
+        )
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise UserError(
+            "the backend onnx needs onnxruntime, of the extra onnx: .venv/bin/uv sync --frozen --inexact --extra onnx"
+        ) from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1  # batches run side by side instead
+    session = onnxruntime.InferenceSession(folder / "model.onnx", options, providers=["CPUExecutionProvider"])
+
+    def run(inputs: Mapping[str, NDArray[np.int32]]) -> NDArray[np.float32]:
+        [logits] = session.run(["logits"], {name: value.astype(np.int64) for name, value in inputs.items()})
+        return logits
+
+    return None, run
+
+
+_BACKENDS: dict[str, Callable[[Path, int], tuple[Any, Forward]]] = {"tensorflow": _tensorflow, "onnx": _onnx}

@@ -1,0 +1,49 @@
+"""Where a trained model is, by the name that a user gives it: a folder, a revision of this project, or the Hub."""
+
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from redacoes.errors import UserError, nearest
+from redacoes.portable import DECISION, SCORER
+
+PUBLISHED = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)@(?P<commit>\S+)")
+
+
+@contextmanager
+def found(model: str | Path, root: Path = Path()) -> Iterator[Path]:
+    """Yield a folder that holds a trained model while the block runs.
+
+    Args:
+        model: A folder; a branch, tag, commit or experiment of the project in `root`, whose scorer then comes from the
+            cache or a remote; or ``OWNER/NAME@HASH`` on the Hugging Face Hub, with a full commit hash.
+        root: The project's folder.
+
+    Raises:
+        UserError: There is no such model, or it cannot be had.
+    """
+    name = str(model)
+    if Path(model).is_dir():
+        yield Path(model)
+    elif Path(model).is_file():
+        raise UserError(f"{model} is a file; name the folder of a model, such as {SCORER}")
+    elif published := PUBLISHED.fullmatch(name):
+        from redacoes import hub
+
+        yield hub.fetch(published["repository"], published["commit"])
+    else:
+        from redacoes.revisions import Revision
+
+        try:
+            revision = Revision(name, root)
+        except UserError as error:
+            hint = nearest(name, [str(SCORER)]) or "; dvc repro makes models/scorer, or dvc pull fetches it"
+            raise UserError(
+                f"{name!r} is no folder here, no branch, tag, commit or experiment, and not OWNER/NAME@HASH{hint}"
+            ) from error
+        with tempfile.TemporaryDirectory(prefix="redacoes-") as folder:
+            for path in (SCORER, SCORER.with_name(DECISION), Path("dvc.lock")):
+                revision.copy(str(path), Path(folder, path))
+            yield Path(folder, SCORER)
