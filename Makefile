@@ -59,11 +59,12 @@ audit: install  ## whether uv.lock is that of pyproject.toml, with hashes, and h
 	uv lock --check
 	python -m tools.audit
 
-bench: repro  ## seconds by stage, training against the notebook's own loop, a team's commands, and the model in three worlds
+bench: repro  ## seconds by stage; training, a team's commands, scoring and the model in three worlds, compared
 	python -m benchmarks.stages
 	python -m benchmarks.training
 	python -m benchmarks.team
 	python -m benchmarks.worlds
+	python -m benchmarks.scoring
 
 plots: install  ## write the DVC plots page, and the same plots as pictures, into plots/
 	dvc plots show --out plots

@@ -130,13 +130,17 @@ class Scorer:
         """Return the logits of each list of token ids, float32 ``(rows, classes)``."""
         if not ids:
             return np.empty((0, self.classes), np.float32)
-        ragged = Ragged(np.concatenate(ids).astype(np.int32), np.cumsum([0, *map(len, ids)]))
-        rows = sorted_batches(ragged.lengths, BATCH)
-        pad_id, multiple = self.tokenizer.pad_token_id, MULTIPLE[self.backend]
-        batches = [ragged.pad(batch, pad_id, multiple, self.tokenize.max_length) for batch in rows]
+        rows, batches = self._batches(ids)
         logits = np.empty((len(ids), self.classes), np.float32)
         logits[np.concatenate(rows)] = np.concatenate(list(self._threads.map(self._forward, batches)))
         return logits
+
+    def _batches(self, ids: list[list[int]]) -> tuple[list[NDArray[np.int64]], list[dict[str, NDArray[np.int32]]]]:
+        """Return the rows of each batch, and each batch padded."""
+        ragged = Ragged(np.concatenate(ids).astype(np.int32), np.cumsum([0, *map(len, ids)]))
+        rows = sorted_batches(ragged.lengths, BATCH)
+        pad_id, multiple = self.tokenizer.pad_token_id, MULTIPLE[self.backend]
+        return rows, [ragged.pad(batch, pad_id, multiple, self.tokenize.max_length) for batch in rows]
 
     def _table(self, lengths: Sequence[int], probabilities: NDArray[np.float64]) -> pd.DataFrame:
         predicted = self.decision.apply(probabilities)
