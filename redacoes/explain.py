@@ -25,6 +25,8 @@ TOLERANCE = 0.01  # points of score
 STEPS = (16, 512)  # points on the path, at first and at most
 AT_ONCE = 4096  # tokens in one gradient, padding included
 WINDOW = 2_000_000  # characters of variants that are tokenized together
+MANY = 64  # variants that are scored together
+NOTHING = "the text holds nothing that can be read"
 
 # what a full stop follows without ending a sentence: titles, and what a number or a name comes after
 ABBREVIATIONS = frozenset((
@@ -138,7 +140,7 @@ def _ends(before: str, match: re.Match[str], after: str) -> bool:
     return not ENUMERATOR.fullmatch(f"{before}.")
 
 
-def by_sentence(scorer: Scorer, text: str) -> list[Effect]:
+def by_sentence(scorer: Scorer, text: str, progress: bool = False) -> list[Effect]:
     """Return the effect of each sentence: the expected score of the text minus that of the text without it.
 
     That is exact, and not additive: what two sentences say twice, either alone can say. Of a text that is too long for
@@ -149,16 +151,19 @@ def by_sentence(scorer: Scorer, text: str) -> list[Effect]:
     Args:
         scorer: Any, of either backend.
         text: As it was written; the spans are those of the cleaned one.
+        progress: Whether to show a progress bar on stderr.
 
     Raises:
         ValueError: The text holds nothing that can be read.
     """
     text = clean(text)
+    if not text:
+        raise ValueError(NOTHING)
     spans = sentences(text)
     tokens = scorer.view(text)
     places = sorted(tokens.spans[place] for place in tokens.kept if not tokens.special[place])
     seen = [span for span in spans if _touches(span, places)]
-    scores = _expected(scorer, [text, *(text[:begin] + text[end:] for begin, end in seen)])
+    scores = _expected(scorer, [text, *(text[:begin] + text[end:] for begin, end in seen)], progress)
     effects = dict(zip(seen, (scores[0] - score for score in scores[1:]), strict=True))
     return [Effect(begin, end, text[begin:end], effects.get((begin, end), 0.0)) for begin, end in spans]
 
@@ -170,10 +175,15 @@ def _touches(span: tuple[int, int], places: Sequence[tuple[int, int]]) -> bool:
     return any(begin < span[1] and end > span[0] for begin, end in near)
 
 
-def _expected(scorer: Scorer, texts: Sequence[str]) -> list[float]:
+def _expected(scorer: Scorer, texts: Sequence[str], progress: bool) -> list[float]:
     """Return the expected score of each text, some of which may be empty."""
     full = [text for text in texts if clean(text)]
-    scores = iter([score for table in scorer.stream(_windows(full)) for score in table["expected"]])
+    scored: list[float] = []
+    with tqdm(desc="essays without a sentence", total=len(full), leave=False, disable=not progress) as bar:
+        for table in scorer.stream(_windows(full)):
+            scored += table["expected"].tolist()
+            bar.update(len(table))
+    scores = iter(scored)
     nothing = 0.0
     if len(full) < len(texts):
         nothing = float(expected_score(softmax(scorer.logits([scorer.view("").ids])))[0])
@@ -184,7 +194,7 @@ def _windows(texts: Sequence[str]) -> Iterator[list[str]]:
     """Yield the texts in lists that are not too long to be tokenized together."""
     window: list[str] = []
     for text in texts:
-        if window and sum(map(len, window)) + len(text) > WINDOW:
+        if window and (len(window) == MANY or sum(map(len, window)) + len(text) > WINDOW):
             yield window
             window = []
         window.append(text)
@@ -198,9 +208,9 @@ def by_word(
 
     Sundararajan, Taly and Yan, 2017, "Axiomatic Attribution for Deep Networks", arXiv:1703.01365. The path leads from a
     baseline, in which the padding token stands in place of every token but the special ones, straight to the essay. The
-    gradient is taken at Gauss-Legendre points of it, whose number is doubled until the effects add up to f(x) -
-    f(baseline) as nearly as asked. A token counts for the word in which it stands, and one between words for the word
-    before.
+    baseline is as long as the essay, so what a model makes of length alone is in no word's effect. The gradient is
+    taken at Gauss-Legendre points of the path, whose number is doubled until the effects add up to f(x) - f(baseline)
+    as nearly as asked. A token counts for the word in which it stands, and one between words for the word before.
 
     Args:
         scorer: Of the backend tensorflow.
@@ -217,7 +227,7 @@ def by_word(
         raise UserError("ONNX Runtime gives no gradients, which the effects of words need: use --by sentence")
     text = clean(text)
     if not text:
-        raise ValueError("the text holds nothing that can be read")
+        raise ValueError(NOTHING)
     from redacoes.encoder import embed, gradient
 
     tokens = scorer.view(text)
