@@ -67,8 +67,8 @@ def scorer(folder: str, backend: str) -> dict[str, Any]:
     ids, _ = tokens.encode(model.tokenizer, texts, model.tokenize)
     return {
         "seconds": seconds(lambda: model.score(texts)),
-        "forward": seconds(lambda: model._logits(ids)),
-        "classes": model._logits(ids).argmax(axis=1),
+        "forward": seconds(lambda: model.logits(ids)),
+        "classes": model.logits(ids).argmax(axis=1),
     }
 
 
@@ -89,7 +89,7 @@ def products(folder: str) -> dict[str, Any]:
         return hidden[0, 0] + split[0, 0, 0, 0]
 
     ids, _ = tokens.encode(model.tokenizer, essays(), model.tokenize)
-    shapes = [batch["input_ids"].shape for batch in model._batches(ids)[1]]
+    shapes = [batch["input_ids"].shape for batch in model.batches(ids)[1]]
     inputs = {
         (rows, length): (
             tf.random.normal([rows * length, width]),
@@ -97,9 +97,7 @@ def products(folder: str) -> dict[str, Any]:
         )
         for rows, length in shapes
     }
-    return {
-        "seconds": seconds(lambda: list(model._threads.map(lambda shape: multiply(*inputs[shape]).numpy(), shapes)))
-    }
+    return {"seconds": seconds(lambda: list(model.threads.map(lambda shape: multiply(*inputs[shape]).numpy(), shapes)))}
 
 
 def widen(folder: str) -> dict[str, Any]:

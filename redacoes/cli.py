@@ -5,6 +5,8 @@ redacoes inspect [REV]              what made a model
 redacoes verify                     whether outputs and cache are what dvc.lock says
 redacoes export --format onnx --out DIR     the scorer for ONNX Runtime
 redacoes publish OWNER/NAME         the model and its card on the Hugging Face Hub
+redacoes explain essay.txt          which sentences and words moved its expected score
+redacoes tokens essay.txt           what the model sees of it
 """
 
 import argparse
@@ -13,7 +15,7 @@ from importlib import import_module
 
 from redacoes.errors import told
 
-COMMANDS = ("compare", "inspect", "verify", "export", "publish")
+COMMANDS = ("compare", "inspect", "verify", "export", "publish", "explain", "tokens")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
@@ -227,26 +227,17 @@ def _values(fields: dict[str, str] | Ragged, data: Data) -> tuple[str, int, str]
 
 def _records(path: Path, data: Data) -> Iterator[tuple[int, dict[str, str] | Ragged]]:
     """Yield each row's first line, and its fields by column."""
-    csv.field_size_limit(MAX_FIELD)
     encoding = _check_file(path, data.encoding)
     with path.open("rb") as binary, TextIOWrapper(binary, encoding=encoding, newline="") as text:
-        reader = csv.reader(_lines(text, path), delimiter=data.delimiter, strict=True)
-        begins = 1
         header: list[str] | None = None
         try:
-            for fields in reader:
-                if fields and header is None:
+            for begins, fields in rows(_lines(text, path), data.delimiter, str(path)):
+                if header is None:
                     header = [name.strip() for name in fields]
                     _check_header(path, header, data)
-                elif fields and header is not None:
+                else:
                     whole = len(fields) == len(header)
                     yield begins, dict(zip(header, fields, strict=True)) if whole else Ragged(len(fields), len(header))
-                begins = reader.line_num + 1
-        except csv.Error as error:
-            raise UserError(
-                f"{path}, line {begins}: the quotes of this row cannot be read ({error}): "
-                "close the quote, and write a quote inside a field twice"
-            ) from error
         except UnicodeError as error:
             raise UserError(
                 f"{path}{_bad_line(path, encoding)}: not {data.encoding} text ({_reason(error)}); "
@@ -254,6 +245,32 @@ def _records(path: Path, data: Data) -> Iterator[tuple[int, dict[str, str] | Rag
             ) from error
     if header is None:
         raise UserError(f"{path} is empty; it needs a header and rows")
+
+
+def rows(lines: Iterable[str], delimiter: str, name: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the line on which each row of a CSV begins, and its fields; blank lines are passed over.
+
+    Raises:
+        UserError: A quote is left open or stands where none may, after which nothing can be told from anything.
+    """
+    csv.field_size_limit(MAX_FIELD)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    begins = 1
+    try:
+        for fields in reader:
+            if fields:
+                yield begins, fields
+            begins = reader.line_num + 1
+    except csv.Error as error:
+        raise UserError(
+            f"{name}, line {begins}: the quotes of this row cannot be read ({error}): "
+            "close the quote, and write a quote inside a field twice"
+        ) from error
+
+
+def container(start: bytes) -> str | None:
+    """Return what a file is that begins with these bytes, where it is a file that people take for a CSV."""
+    return next((kind for magic, kind in CONTAINERS.items() if start.startswith(magic)), None)
 
 
 def _check_file(path: Path, encoding: str) -> str:
@@ -268,9 +285,8 @@ def _check_file(path: Path, encoding: str) -> str:
         raise UserError(f"data.encoding is {encoding!r}, which Python does not know as a text encoding") from error
     with path.open("rb") as binary:
         start = binary.read(4096)
-    for magic, kind in CONTAINERS.items():
-        if start.startswith(magic):
-            raise UserError(f"{path} is {kind}, whatever its name says; export it as CSV text")
+    if kind := container(start):
+        raise UserError(f"{path} is {kind}, whatever its name says; export it as CSV text")
     return "utf-8-sig" if name == "utf-8" else name
 
 

@@ -1,6 +1,6 @@
 """The classifier: built, saved, loaded and run. How it is trained is in `training`.
 
-Those two and `resume` are the only modules that import TensorFlow.
+Those two, `resume` and `encoder` are the only modules that import TensorFlow.
 """
 
 import inspect

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from hashlib import blake2b, file_digest
 from pathlib import Path
 from threading import Lock
 from typing import Any, Literal
@@ -26,6 +27,7 @@ Forward = Callable[[Mapping[str, NDArray[np.int32]]], NDArray[np.float32]]
 BATCH = 16  # essays; more are slower on processors, since less of them stays in the cache
 WINDOW = 2048  # essays sorted by length together
 MULTIPLE = {"tensorflow": 32, "onnx": 1}  # tokens to a multiple of which is padded; ONNX Runtime minds no new shapes
+ONNX = "model.onnx"
 OUTSIDE = 0.05  # of the probability, on either side of the range from low to high
 DECIMALS = 6  # of probabilities: what lies beyond depends on which essays share a batch
 
@@ -40,7 +42,9 @@ class Scorer:
         decision: The rule from probabilities to a score.
         classes: Number of scores, which are 0 to ``classes - 1``.
         backend: What computes.
+        digest: A hash of all that a score depends on.
         classifier: The model in TensorFlow; None in ONNX Runtime.
+        threads: Where batches are computed side by side, one on each processor.
     """
 
     tokenizer: Any
@@ -48,9 +52,10 @@ class Scorer:
     decision: Decision
     classes: int
     backend: Backend
+    digest: str
     classifier: Any
+    threads: ThreadPoolExecutor
     _forward: Forward
-    _threads: ThreadPoolExecutor
     _lock: Any = field(default_factory=Lock)  # a tokenizer takes one caller at a time
 
     @classmethod
@@ -69,15 +74,13 @@ class Scorer:
             UserError: There is no such model, it is damaged, or it is not one for `backend`.
         """
         with sources.found(model, root) as folder:
-            config = checkpoint.load_config(folder)
-            tokenizer = checkpoint.load_tokenizer(folder)
-            checkpoint.require_own_tokenizer(folder, config, tokenizer)
+            config, tokenizer, tokenize = tokenization(folder, model)
             decision = portable.load_decision(folder)
-            tokenize = _tokenize(folder, model, checkpoint.positions(config))
             threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
             classifier, forward = _BACKENDS[backend](folder, threads)
+            digest = _digest(folder, backend, f"{decision}{tokenize}")
         pool = ThreadPoolExecutor(threads, thread_name_prefix="forward")
-        return cls(tokenizer, tokenize, decision, config.num_labels, backend, classifier, forward, pool)
+        return cls(tokenizer, tokenize, decision, config.num_labels, backend, digest, classifier, pool, forward)
 
     def score(self, texts: Iterable[str]) -> pd.DataFrame:
         """Return the scores of essays, one row each, in their order.
@@ -108,14 +111,15 @@ class Scorer:
         with ThreadPoolExecutor(1, thread_name_prefix="tokenize") as ahead:
             waiting = iter(windows)
             coming = next(waiting, None)
-            encoded = None if coming is None else ahead.submit(self._encode, coming)
+            encoded = None if coming is None else ahead.submit(self.encode, coming)
             while encoded is not None:
                 ids, lengths = encoded.result()
                 coming = next(waiting, None)
-                encoded = None if coming is None else ahead.submit(self._encode, coming)
-                yield self._table(lengths, softmax(self._logits(ids)))
+                encoded = None if coming is None else ahead.submit(self.encode, coming)
+                yield self._table(lengths, softmax(self.logits(ids)))
 
-    def _encode(self, texts: Sequence[str]) -> tuple[list[list[int]], list[int]]:
+    def encode(self, texts: Sequence[str]) -> tuple[list[list[int]], list[int]]:
+        """Return the token ids that the model sees of essays, and how many tokens each has; see `score` for errors."""
         cleaned = []
         for place, text in enumerate(texts):
             if not isinstance(text, str):
@@ -126,17 +130,31 @@ class Scorer:
         with self._lock:
             return tokens.encode(self.tokenizer, cleaned, self.tokenize)
 
-    def _logits(self, ids: list[list[int]]) -> NDArray[np.float32]:
-        """Return the logits of each list of token ids, float32 ``(rows, classes)``."""
-        if not ids:
-            return np.empty((0, self.classes), np.float32)
-        rows, batches = self._batches(ids)
-        logits = np.empty((len(ids), self.classes), np.float32)
-        logits[np.concatenate(rows)] = np.concatenate(list(self._threads.map(self._forward, batches)))
-        return logits
+    def view(self, text: str) -> tokens.Tokens:
+        """Return one text as the model sees it, once it has been cleaned; it may be empty."""
+        with self._lock:
+            return tokens.view(self.tokenizer, clean(text), self.tokenize)
 
-    def _batches(self, ids: list[list[int]]) -> tuple[list[NDArray[np.int64]], list[dict[str, NDArray[np.int32]]]]:
-        """Return the rows of each batch, and each batch padded."""
+    def logits(self, ids: list[list[int]]) -> NDArray[np.float32]:
+        """Return the logits of each list of token ids, float32 ``(rows, classes)``."""
+        return self.run(self._forward, ids) if ids else np.empty((0, self.classes), np.float32)
+
+    def run(self, forward: Forward, ids: list[list[int]]) -> NDArray[np.float32]:
+        """Return what `forward` gives for each list of token ids, float32 ``(rows, values)``.
+
+        Args:
+            forward: A function from padded ``input_ids`` and ``attention_mask``, int32 ``(rows, length)``, to a row of
+                values each. Batches are given to it from several threads at once.
+            ids: At least one list.
+        """
+        rows, batches = self.batches(ids)
+        values = np.concatenate(list(self.threads.map(forward, batches)))
+        ordered = np.empty_like(values)
+        ordered[np.concatenate(rows)] = values
+        return ordered
+
+    def batches(self, ids: list[list[int]]) -> tuple[list[NDArray[np.int64]], list[dict[str, NDArray[np.int32]]]]:
+        """Return the rows of each batch, the longest first, and each batch padded, as `forward` takes it."""
         ragged = Ragged(np.concatenate(ids).astype(np.int32), np.cumsum([0, *map(len, ids)]))
         rows = sorted_batches(ragged.lengths, BATCH)
         pad_id, multiple = self.tokenizer.pad_token_id, MULTIPLE[self.backend]
@@ -161,16 +179,38 @@ class Scorer:
         )
 
 
-def _tokenize(folder: Path, name: str | Path, longest: int) -> Tokenize:
-    """Return what a model saw of a long essay, or the encoder's own limit where nothing says so."""
-    known = portable.load_tokenize(folder)
+def tokenization(folder: Path, name: str | Path) -> tuple[Any, Any, Tokenize]:
+    """Return a model's configuration, its tokenizer, and what it sees of a long essay, without TensorFlow.
+
+    Where nothing says what it sees, that is what the encoder has positions for, and a warning is printed.
+
+    Args:
+        folder: The model.
+        name: As the user named it.
+
+    Raises:
+        UserError: One of them is damaged, or the tokenizer is not the encoder's.
+    """
+    config, tokenizer = checkpoint.load_config(folder), checkpoint.load_tokenizer(folder)
+    checkpoint.require_own_tokenizer(folder, config, tokenizer)
+    longest, known = checkpoint.positions(config), portable.load_tokenize(folder)
     if not known:
         warn(f"{name} does not say what it saw of a long essay: the first {longest} tokens are taken")
-    return Tokenize(**{"max_length": longest, "truncation": "head", **known}, batch_size=WINDOW)
+    return config, tokenizer, Tokenize(**{"max_length": longest, "truncation": "head", **known}, batch_size=WINDOW)
+
+
+def _digest(folder: Path, backend: Backend, settings: str) -> str:
+    digest = blake2b(f"{backend}{settings}".encode(), digest_size=16)
+    weights = ONNX if backend == "onnx" else "*.safetensors"
+    for path in [*map(folder.joinpath, ("config.json", *checkpoint.TOKENIZER_FILES)), *sorted(folder.glob(weights))]:
+        if path.is_file():
+            with path.open("rb") as file:
+                digest.update(file_digest(file, blake2b).digest())
+    return digest.hexdigest()
 
 
 def _tensorflow(folder: Path, threads: int) -> tuple[Any, Forward]:
-    if not checkpoint.has_weights(folder) and (folder / "model.onnx").is_file():
+    if not checkpoint.has_weights(folder) and (folder / ONNX).is_file():
         raise UserError(f"{folder} is an export for ONNX Runtime; choose the backend onnx")
     from redacoes import model
 
@@ -180,7 +220,7 @@ def _tensorflow(folder: Path, threads: int) -> tuple[Any, Forward]:
 
 
 def _onnx(folder: Path, _: int) -> tuple[Any, Forward]:
-    if not (folder / "model.onnx").is_file():
+    if not (folder / ONNX).is_file():
         raise UserError(
             f"{folder} holds no model.onnx; redacoes export --format onnx --out FOLDER writes it from models/scorer"
         )
@@ -192,7 +232,7 @@ def _onnx(folder: Path, _: int) -> tuple[Any, Forward]:
         ) from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1  # batches run side by side instead
-    session = onnxruntime.InferenceSession(folder / "model.onnx", options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(folder / ONNX, options, providers=["CPUExecutionProvider"])
 
     def run(inputs: Mapping[str, NDArray[np.int32]]) -> NDArray[np.float32]:
         [logits] = session.run(["logits"], {name: value.astype(np.int64) for name, value in inputs.items()})

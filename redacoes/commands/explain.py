@@ -1,0 +1,87 @@
+"""Which sentences and words of one essay moved its expected score?"""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from redacoes.commands import essay
+from redacoes.errors import UserError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line."""
+    essay.add_argument(parser)
+    parser.add_argument(
+        "--backend", choices=("tensorflow", "onnx"), default="tensorflow", help="onnx tells sentences apart, not words"
+    )
+    parser.add_argument("--by", choices=("sentence", "word", "both"), help="both, or sentence with the backend onnx")
+    parser.add_argument(
+        "--neighbours", metavar="N", type=int, default=0, help="the N training essays most like it, of models/scorer"
+    )
+    parser.add_argument("--json", action="store_true", help="for a program")
+    parser.add_argument("--html", metavar="FILE", type=Path, help="write a page that needs nothing else")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Return the exit status."""
+    if options.neighbours < 0:
+        raise UserError("--neighbours must be 0 or more")
+    target = _writable(options.html) if options.html else None
+    text = essay.read(options.file)
+    from redacoes.explain import by_sentence, by_word
+    from redacoes.explanation import Explanation
+    from redacoes.neighbours import Neighbours
+    from redacoes.page import page
+    from redacoes.scorer import Scorer
+
+    by = options.by or ("sentence" if options.backend == "onnx" else "both")
+    progress = sys.stderr.isatty()
+    scorer = Scorer.load(options.model, options.backend)
+    neighbours = Neighbours.load(scorer) if options.neighbours else None
+    found = Explanation(
+        name=Path(options.file).name if options.file != "-" else "standard input",
+        model=options.model,
+        text=text,
+        score={str(name): value for name, value in scorer.score([text]).to_dict("records")[0].items()},
+        most=scorer.tokenize.max_length,
+        sentences=by_sentence(scorer, text, progress) if by != "word" else None,
+        words=by_word(scorer, text, progress=progress) if by != "sentence" else None,
+        neighbours=neighbours.nearest(text, options.neighbours) if neighbours else None,
+        far=neighbours.is_far(text) if neighbours else None,
+    )
+    if target:
+        _write(page(found), target)
+    if options.json:
+        essay.show(json.dumps(found.to_dict(), indent=2, ensure_ascii=False, allow_nan=False))
+    elif target:
+        print(f"{options.html}: {found.headline()}")
+    else:
+        essay.show(found.to_terminal(_takes_colour()))
+    return 0
+
+
+def _takes_colour() -> bool:
+    """Tell whether the output is a terminal whose user has not asked for none (no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _writable(path: Path) -> Path:
+    """Return the file that `path` leads to, before anything is computed for it."""
+    target = path.resolve()
+    if target.exists() and not target.is_file():
+        raise UserError(f"--html must name a file, and {path} is none")
+    if not target.parent.is_dir():
+        raise UserError(f"there is no folder {path.parent}; make it, or name another file for --html")
+    return target
+
+
+def _write(content: str, target: Path) -> None:
+    """Write a file whole or not at all, wherever it is."""
+    draft = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        draft.write_text(content, encoding="utf-8")
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)

@@ -1,0 +1,158 @@
+"""What `redacoes explain` has found out about one essay, for a program and for the terminal. The page is in `page`."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from typing import Any
+
+from redacoes.explain import Effect, Words
+from redacoes.neighbours import Neighbour
+
+MEANING = (
+    "Each number is an effect on this model's estimate, in points of score. It is no reason of a grader, and says "
+    "nothing of what a better essay would be."
+)
+SHOWN = 10  # words of either sign
+NOTABLE = 0.25  # of the largest effect: the words that are marked in the text
+BLUE, ORANGE = "\x1b[38;5;33m", "\x1b[38;5;208m"  # told apart by those who do not see red and green
+BOLD, DIM, PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One essay, its score, and what moved it.
+
+    Attributes:
+        name: Of the essay's file.
+        model: As the user named it.
+        text: The cleaned essay.
+        score: A row of what :meth:`redacoes.Scorer.score` returns.
+        most: Tokens that the model sees at most.
+        sentences: Their effects; None where they were not asked for.
+        words: Their effects; None where they were not asked for.
+        neighbours: The training essays most like it; None where they were not asked for.
+        far: Whether it is far from all training essays; None where neighbours were not asked for.
+    """
+
+    name: str
+    model: str
+    text: str
+    score: dict[str, Any]
+    most: int
+    sentences: list[Effect] | None
+    words: Words | None
+    neighbours: list[Neighbour] | None
+    far: bool | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it as JSON values; what was not asked for is left out."""
+        probabilities = [value for name, value in self.score.items() if name.startswith("p_")]
+        rest = {name: value for name, value in self.score.items() if not name.startswith("p_")}
+        found: dict[str, Any] = {
+            "file": self.name,
+            "model": self.model,
+            "meaning": MEANING,
+            **rest,
+            "probabilities": probabilities,
+            "text": self.text,
+        }
+        if self.sentences is not None:
+            found["sentences"] = [asdict(effect) for effect in self.sentences]
+        if self.words is not None:
+            words = asdict(self.words)
+            effects, seen = words.pop("effects"), words.pop("seen")
+            each = [{**effect, "seen": sees} for effect, sees in zip(effects, seen, strict=True)]
+            found["words"] = {**words, "complete": self.words.is_complete, "effects": each}
+        if self.neighbours is not None:
+            found |= {"far": self.far, "neighbours": [asdict(neighbour) for neighbour in self.neighbours]}
+        return found
+
+    def headline(self) -> str:
+        """Return score, range, and what the model saw, in one line."""
+        score = self.score
+        seen = f"of which the model saw {self.most}" if score["truncated"] else "all of which the model saw"
+        return (
+            f"score {score['predicted']}, probably {score['low']} to {score['high']} (90 %); "
+            f"expected score {score['expected']:.2f}; {score['tokens']} tokens, {seen}"
+        )
+
+    def to_terminal(self, colour: bool) -> str:
+        """Return all of it as lines of text, in colour or without; the signs and numbers are the same."""
+        lines = [f"{self.name}: {self.headline()}", MEANING]
+        if self.sentences is not None:
+            lines += ["", "What each sentence adds: the expected score with it, less that without it"]
+            largest = _largest(self.sentences)
+            for effect in self.sentences:
+                lines.append(f"  {_painted(points(effect.effect), effect.effect, largest, colour)}  {effect.text}")
+        if self.words is not None:
+            lines += ["", *self._words(self.words, colour)]
+        if self.neighbours is not None:
+            lines += ["", "The training essays that the model finds most like this one"]
+            for neighbour in self.neighbours:
+                lines.append(
+                    f"  score {neighbour.score:>2}  similarity {neighbour.similarity:.2f}  line {neighbour.row}: "
+                    f"{beginning(neighbour.essay, 90)}"
+                )
+            if self.far:
+                lines.append("  It is far from all of them: farther than 99 % of them are from each other")
+        return "\n".join(lines)
+
+    def _words(self, words: Words, colour: bool) -> list[str]:
+        largest = _largest(words.effects)
+        lines = [ends(words)]
+        up = sorted((effect for effect in words.effects if effect.effect > 0), key=lambda effect: -effect.effect)
+        down = sorted((effect for effect in words.effects if effect.effect < 0), key=lambda effect: effect.effect)
+        for group in (up, down):
+            lines += [
+                f"  {_painted(points(effect.effect, 3), effect.effect, largest, colour)}  {effect.text}"
+                for effect in group[:SHOWN]
+            ]
+        lines += ["", f"In the text, each word of {NOTABLE * largest:.3f} points or more:"]
+        text, end = "", 0
+        for seen, run in groupby(zip(words.effects, words.seen, strict=True), key=lambda pair: pair[1]):
+            for place, (effect, _) in enumerate(run):
+                text += self.text[end : effect.begin] + ("" if seen or place else "[not seen: ")
+                text += _marked(effect, largest, colour)
+                end = effect.end
+            text += "" if seen else "]"
+        return [*lines, text]
+
+
+def ends(words: Words) -> str:
+    """Return where the effects of words lead from and to, and how well they add up."""
+    missed = f"their sum misses the difference by {words.gap:.4f}, with {words.steps} gradients"
+    if not words.is_complete:
+        missed += f", which is more than {words.tolerance:g}: take them with caution"
+    return (
+        f"What each word adds, from {words.baseline:.2f} for as much padding, which has the essay's length alone, to "
+        f"{words.expected:.2f} ({missed})"
+    )
+
+
+def points(effect: float, decimals: int = 2) -> str:
+    """Return an effect with its sign; one that is nothing in so many decimals has none."""
+    shown = f"{effect:+.{decimals}f}"
+    return shown if float(shown) else f" {shown[1:]}"
+
+
+def beginning(text: str, length: int) -> str:
+    """Return the first characters of `text` in one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= length else f"{line[: length - 1]}…"
+
+
+def _largest(effects: Sequence[Effect]) -> float:
+    return max((abs(effect.effect) for effect in effects), default=0.0)
+
+
+def _painted(text: str, effect: float, largest: float, colour: bool) -> str:
+    if not colour or text.lstrip()[:1] == "0":
+        return text
+    strong = BOLD if abs(effect) >= largest / 2 else ""
+    return f"{strong}{BLUE if effect > 0 else ORANGE}{text}{PLAIN}"
+
+
+def _marked(effect: Effect, largest: float, colour: bool) -> str:
+    if abs(effect.effect) < NOTABLE * largest or not effect.effect:
+        return effect.text
+    return _painted(f"{effect.text}({points(effect.effect, 3)})", effect.effect, largest, colour)

@@ -1,0 +1,175 @@
+"""An explanation as one HTML file, which needs no script and nothing from the network."""
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from itertools import groupby
+
+from redacoes.explain import Effect, Words
+from redacoes.explanation import MEANING, Explanation, beginning, ends, points
+
+# blue and orange, which no usual kind of colour blindness confuses; lines, signs and numbers say the same
+STYLE = """
+:root { color-scheme: light dark; --up: 43, 108, 196; --down: 214, 110, 20; --line: #8886; --dim: #595959 }
+@media (prefers-color-scheme: dark) { :root { --up: 80, 150, 255; --down: 240, 140, 50; --dim: #a8a8a8 } }
+body { font: 1rem/1.6 system-ui, sans-serif; max-width: 48rem; margin: 2rem auto; padding: 0 1rem;
+  background: Canvas; color: CanvasText }
+h1 { font-size: 1.5rem; line-height: 1.3; margin-bottom: .5rem; overflow-wrap: anywhere }
+h2 { font-size: 1.15rem; margin-top: 2.5rem }
+.dim { color: var(--dim); font-size: .9rem }
+.essay { line-height: 2; overflow-wrap: anywhere }
+.up, .down { border-radius: .15rem; padding: .1rem .1rem; box-decoration-break: clone;
+  -webkit-box-decoration-break: clone }
+.up { background: rgba(var(--up), var(--share)); border-bottom: 2px solid rgb(var(--up)) }
+.down { background: rgba(var(--down), var(--share)); border-bottom: 2px dashed rgb(var(--down)) }
+.unseen { color: var(--dim); text-decoration: line-through }
+sup { font-size: .7rem; font-variant-numeric: tabular-nums; white-space: nowrap; margin-left: .15rem; line-height: 1 }
+table { border-collapse: collapse; width: 100%; font-size: .9rem }
+th, td { text-align: left; vertical-align: top; padding: .25rem .6rem .25rem 0; border-bottom: 1px solid var(--line) }
+td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
+td { overflow-wrap: anywhere }
+.bars { display: flex; align-items: flex-end; gap: .4rem; height: 8rem; margin: 1rem 0 1.6rem }
+.bars div { flex: 1; position: relative; background: rgba(var(--up), .3); min-height: 1px; font-size: .8rem }
+.bars .chosen { background: rgb(var(--up)) }
+.bars span { position: absolute; top: 100%; left: 0; right: 0; text-align: center }
+.bars .percent { top: auto; bottom: 100% }
+summary { cursor: pointer }
+""".strip()
+MOST_TINT = 0.45  # more would leave too little contrast under the words
+
+
+def page(found: Explanation) -> str:
+    """Return the page. All that is not of this module is escaped, the essay above all."""
+    title = f"Why {found.score['predicted']}? {found.name}"
+    parts = [
+        f"<h1>{escape(title)}</h1>",
+        f"<p>{escape(_capital(found.headline()))}.</p>",
+        f'<p class="dim">{escape(MEANING)} Model: {escape(found.model)}.</p>',
+        _bars(found),
+        '<p><span class="up" style="--share: .3">solid line, +</span> adds to the expected score; '
+        '<span class="down" style="--share: .3">dashed line, −</span> takes from it; '
+        "the stronger the tint, the more.</p>",
+    ]
+    if found.sentences is not None:
+        parts += _sentences(found.text, found.sentences)
+    if found.words is not None:
+        parts += _words(found.text, found.words)
+    if found.neighbours is not None:
+        rows = [
+            [str(each.score), f"{each.similarity:.2f}", str(each.row), beginning(each.essay, 300)]
+            for each in found.neighbours
+        ]
+        parts += ["<h2>The training essays that the model finds most like this one</h2>"]
+        if found.far:
+            parts += ["<p>It is far from all of them: farther than 99 % of them are from each other.</p>"]
+        parts += [_table(["true score", "similarity", "line", "essay"], rows, numbers=3)]
+    body = "\n".join(parts)
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>{escape(title)}</title>
+<style>
+{STYLE}
+</style>
+</head>
+<body>
+{body}
+</body>
+</html>
+"""
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _bars(found: Explanation) -> str:
+    """Return the probability of each score as a bar with its number."""
+    probabilities = [value for name, value in found.score.items() if name.startswith("p_")]
+    highest = max(probabilities)
+    bars = [
+        f'<div{" class=chosen" if number == found.score["predicted"] else ""} style="height: {value / highest:.1%}">'
+        f'<span class="percent">{value:.0%}</span><span>{number}</span></div>'
+        for number, value in enumerate(probabilities)
+    ]
+    label = "The probability of each score; the darker bar is the score that was decided"
+    return (
+        f'<h2>How sure it is</h2>\n<p class="dim">{label}.</p>\n'
+        f'<div class="bars" role="img" aria-label="{label}">{"".join(bars)}</div>'
+    )
+
+
+def _sentences(text: str, effects: Sequence[Effect]) -> list[str]:
+    largest = max(abs(effect.effect) for effect in effects)
+    pieces = []
+    for effect in effects:
+        shown = minus(points(effect.effect))
+        pieces.append(_span(effect, largest, shown, f"<sup>{shown}</sup>"))
+    rows = [[str(place), minus(points(effect.effect)), effect.text] for place, effect in enumerate(effects, 1)]
+    return [
+        "<h2>By sentence</h2>",
+        '<p class="dim">The number after a sentence is the expected score of the essay, less that of the essay '
+        "without the sentence.</p>",
+        _essay(text, effects, pieces),
+        f"<details><summary>The {len(rows)} sentences as a table</summary>",
+        _table(["", "effect", "sentence"], rows, numbers=2),
+        "</details>",
+    ]
+
+
+def _words(text: str, words: Words) -> list[str]:
+    largest = max(abs(effect.effect) for effect in words.effects)
+    pieces = [
+        _span(effect, largest, minus(points(effect.effect, 3))) if seen else ""
+        for effect, seen in zip(words.effects, words.seen, strict=True)
+    ]
+    for seen, run in groupby(range(len(pieces)), key=lambda place: words.seen[place]):
+        if not seen:
+            for place in run:
+                pieces[place] = f'<span class="unseen" title="not seen">{escape(words.effects[place].text)}</span>'
+    order = sorted(zip(words.effects, words.seen, strict=True), key=lambda pair: -abs(pair[0].effect))
+    rows = [[minus(points(effect.effect, 3)) if seen else "not seen", effect.text] for effect, seen in order]
+    unseen = " Words that are struck through were cut off, and not seen." if not all(words.seen) else ""
+    return [
+        "<h2>By word</h2>",
+        f'<p class="dim">{escape(ends(words))}. Point at a word to see its number.{unseen}</p>',
+        _essay(text, words.effects, pieces),
+        f"<details><summary>The {len(rows)} words as a table</summary>",
+        _table(["effect", "word"], rows, numbers=1),
+        "</details>",
+    ]
+
+
+def minus(number: str) -> str:
+    """Return a number with the sign that typesetters use."""
+    return number.strip().replace("-", "−")
+
+
+def _span(effect: Effect, largest: float, shown: str, number: str = "") -> str:
+    if shown[0] not in "+−":
+        return f'<span title="{shown}">{escape(effect.text)}{number}</span>'
+    kind = "up" if effect.effect > 0 else "down"
+    share = MOST_TINT * abs(effect.effect) / largest
+    return f'<span class="{kind}" style="--share: {share:.3f}" title="{shown}">{escape(effect.text)}{number}</span>'
+
+
+def _essay(text: str, effects: Sequence[Effect], pieces: Sequence[str]) -> str:
+    """Return the text with each span replaced by its piece of HTML; between spans there is nothing but space."""
+    parts, end = [], 0
+    for effect, piece in zip(effects, pieces, strict=True):
+        parts += [text[end : effect.begin].replace("\n", "<br>\n"), piece]
+        end = effect.end
+    return f'<div class="essay" lang="pt-BR">{"".join(parts)}</div>'
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]], numbers: int) -> str:
+    """Return a table of text, whose first `numbers` columns are set as numbers."""
+
+    def line(cells: Sequence[str], tag: str) -> str:
+        kinds = [' class="number"' if place < numbers else "" for place in range(len(cells))]
+        return "".join(f"<{tag}{kind}>{escape(cell)}</{tag}>" for cell, kind in zip(cells, kinds, strict=True))
+
+    body = "\n".join(f"<tr>{line(row, 'td')}</tr>" for row in rows)
+    return f"<table>\n<thead><tr>{line(header, 'th')}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
