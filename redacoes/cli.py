@@ -1,12 +1,13 @@
 """The command `redacoes`: what DVC's own commands leave open.
 
+redacoes score essays.csv --out scores.parquet     what the model grades them
+redacoes explain essay.txt          which sentences and words moved its expected score
+redacoes tokens essay.txt           what the model sees of it
 redacoes compare main my-branch     which of the two grades better, or whether the test essays are too few to tell
 redacoes inspect [REV]              what made a model
 redacoes verify                     whether outputs and cache are what dvc.lock says
 redacoes export --format onnx --out DIR     the scorer for ONNX Runtime
 redacoes publish OWNER/NAME         the model and its card on the Hugging Face Hub
-redacoes explain essay.txt          which sentences and words moved its expected score
-redacoes tokens essay.txt           what the model sees of it
 """
 
 import argparse
@@ -15,7 +16,7 @@ from importlib import import_module
 
 from redacoes.errors import told
 
-COMMANDS = ("compare", "inspect", "verify", "export", "publish", "explain", "tokens")
+COMMANDS = ("score", "explain", "tokens", "compare", "inspect", "verify", "export", "publish")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,0 +1,111 @@
+"""Score a file of essays: CSV, JSON lines or Parquet."""
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from redacoes.errors import UserError
+
+SHOWN = 20  # rows that are reported one by one
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line."""
+    parser.add_argument("essays", metavar="FILE", help="a .csv, .jsonl or .parquet file, or - for standard input")
+    parser.add_argument("--out", metavar="FILE", required=True, type=Path, help="a .csv, .jsonl or .parquet file")
+    parser.add_argument(
+        "--model",
+        default="models/scorer",
+        help="a folder, a branch, tag, commit or experiment, or OWNER/NAME@HASH on the Hub (%(default)s)",
+    )
+    parser.add_argument(
+        "--backend", choices=("tensorflow", "onnx"), default="tensorflow", help="onnx for an export (%(default)s)"
+    )
+    parser.add_argument("--text-column", metavar="NAME", default="essay", help="where the essay stands (%(default)s)")
+    parser.add_argument("--delimiter", metavar="C", default=",", help="between the fields of a CSV (%(default)s)")
+    parser.add_argument("--encoding", default="utf-8", help="of a CSV or of JSON lines (%(default)s)")
+    parser.add_argument("--resume", action="store_true", help="go on where a run to the same file was stopped")
+    parser.add_argument("--rejects", metavar="FILE", type=Path, help="write rows that cannot be scored, as JSON lines")
+    parser.add_argument("--strict", action="store_true", help="stop at the first row that cannot be scored")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Return the exit status."""
+    from redacoes.essay_files import STDIN, EssayFile
+
+    delimiter = options.delimiter.replace("\\t", "\t")
+    if len(delimiter) != 1 or delimiter in '"\r\n':
+        raise UserError(f"--delimiter is {options.delimiter!r}; it must be one character, and no quote or line break")
+    for path in filter(None, (options.out, options.rejects)):
+        if options.essays != STDIN and path.exists() and path.samefile(options.essays):
+            raise UserError(f"{path} is the file of essays; name another to write")
+    source = EssayFile(options.essays, options.text_column, delimiter, options.encoding)
+
+    from redacoes.scorer import Scorer
+    from redacoes.scoring_files import Output
+
+    with Output(options.out, options.resume) as output:
+        rejected = _Rejects(options.strict, output.parts / "rejects", source.name)
+        try:
+            _score(source, Scorer.load(options.model, options.backend), output, rejected)
+        except KeyboardInterrupt:
+            print(f"interrupted; nothing was written to {options.out}, and --resume goes on", file=sys.stderr)
+            return 130
+        rejected.finish(options.rejects)
+        output.finish(source.schema)
+    return 0
+
+
+def _score(source: Any, scorer: Any, output: Any, rejected: "_Rejects") -> None:
+    from tqdm import tqdm
+
+    from redacoes.scoring_files import Progress, score
+
+    start, progress = time.monotonic(), Progress()
+    with tqdm(unit=" essays", disable=not sys.stderr.isatty()) as bar:
+        for progress in score(source, scorer, output, rejected.add):
+            if progress.share:
+                bar.total = round(progress.scored / progress.share)
+            bar.update(progress.scored - bar.n)
+    if not progress.scored:
+        reason = f"; the first, {rejected.first}" if rejected.first else ""
+        raise UserError(f"{source.name} has no row that can be scored{reason}")
+    seconds = time.monotonic() - start
+    print(
+        f"{progress.scored} essays scored in {seconds:.0f} s, "
+        f"{(progress.scored - progress.resumed) / max(seconds, 1e-3):.0f} a second"
+        + (f"; {progress.resumed} of them before" if progress.resumed else "")
+        + (f"; {progress.rejected} rows rejected" if progress.rejected else ""),
+        file=sys.stderr,
+    )
+
+
+class _Rejects:
+    """Rows that cannot be scored: reported, and written whole or not at all."""
+
+    def __init__(self, strict: bool, draft: Path, name: str) -> None:
+        self.strict, self.draft, self.name, self.first = strict, draft, name, ""
+        self.count = 0
+        draft.write_text("", encoding="utf-8")
+
+    def add(self, row: Any) -> None:
+        place = f"{self.name}, line {row.line}: {row.reason}"
+        if self.strict:
+            raise UserError(f"{place}; mend it, and --resume goes on")
+        self.first = self.first or f"line {row.line}: {row.reason}"
+        self.count += 1
+        if self.count <= SHOWN:
+            print(f"rejected: {place}", file=sys.stderr)
+        elif self.count == SHOWN + 1:
+            print("rejected: and more, which are counted", file=sys.stderr)
+        with self.draft.open("a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(json.dumps(vars(row), ensure_ascii=False, default=str) + "\n")
+
+    def finish(self, target: Path | None) -> None:
+        if target:
+            draft = target.with_name(f".{target.name}.draft")
+            draft.write_bytes(self.draft.read_bytes())
+            draft.replace(target)
