@@ -183,13 +183,11 @@ class EssayFile:
 
     def _lines(self) -> Iterator[str]:
         # a byte that is no text becomes a lone surrogate, which marks its row alone
-        wrapped = io.TextIOWrapper(self._file, self._encoding, errors="surrogateescape", newline="")
-        try:
-            yield from wrapped
-        except UnicodeError as error:
-            raise UserError(f"{self.name} is not {self._encoding} text; --encoding names another") from error
-        finally:
-            wrapped.detach()
+        with io.TextIOWrapper(self._file, self._encoding, errors="surrogateescape", newline="") as lines:
+            try:
+                yield from lines
+            except UnicodeError as error:
+                raise UserError(f"{self.name} is not {self._encoding} text; --encoding names another") from error
 
     def _csv(self) -> Iterator[tuple[Any, str] | Reject]:
         rows = corpus.rows(self._lines(), self._delimiter, self.name)
