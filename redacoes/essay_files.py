@@ -95,7 +95,7 @@ class EssayFile:
             raise UserError(f"{self.name} is {found}, and is read as {self.kind}; export it, or name it as what it is")
         if not start:
             raise UserError(f"{self.name} is empty")
-        self._share = 0.0
+        self._share: float | None = None
         self.schema: pa.Schema | None = None  # of what is carried; JSON has none
         self._items = {"csv": self._csv, "json": self._json, "parquet": self._parquet}[self.kind]()
 
@@ -145,8 +145,9 @@ class EssayFile:
             carried = pa.table([pa.array(column, pa.string()) for column in columns], schema=self.schema)
         else:
             carried = pa.Table.from_pylist(rows, schema=self.schema)
-        share = self._file.tell() / self._size if self._size else None
-        return Window(texts, carried, rejects, self._share if self.kind == "parquet" else share)
+        if self._size and self.kind != "parquet":
+            self._share = 1.0 if self._file.closed else self._file.tell() / self._size
+        return Window(texts, carried, rejects, self._share)
 
     def _require(self, columns: Sequence[str]) -> None:
         if repeated := [name for place, name in enumerate(columns) if name in columns[:place]]:

@@ -1,0 +1,242 @@
+"""What the page does, without the page: load a model in the background, score one essay or a file of them.
+
+Nothing of an essay is logged or kept. Nothing here knows about Gradio.
+"""
+
+import csv
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from redacoes import corpus
+from redacoes.app_texts import Language, say
+from redacoes.errors import UserError
+from redacoes.essay_files import EssayFile, Reject
+from redacoes.explain import Effect, by_sentence, sentences
+from redacoes.neighbours import Neighbour, Neighbours
+from redacoes.portable import SCORER
+from redacoes.provenance import describe
+from redacoes.revisions import WORKSPACE, Revision
+from redacoes.scorer import Backend, Scorer
+
+CHARACTERS = 100_000  # of one essay
+MEGABYTES = 20  # of one file
+ROWS = 20_000  # of one file
+SENTENCES = 200  # that are told apart: each is a score more
+SHORT = 50  # words
+NEIGHBOURS = 3
+LANGUAGES = ["pt", "en", "es", "fr", "it", "de"]  # that are told apart; Galician, say, would be taken for Portuguese
+SURE = 0.9  # probability of another language from which the page warns
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what makes a spreadsheet take a text for a formula
+
+
+class RefusedError(Exception):
+    """What a user of the page asked for and cannot have: the message is in their language."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One essay, scored.
+
+    Attributes:
+        text: The cleaned essay.
+        score: A row of what :meth:`redacoes.Scorer.score` returns.
+        effects: Of its sentences; None where there are too many.
+        neighbours: Training essays most like it; empty where there are none at hand.
+        warnings: In the user's language.
+    """
+
+    text: str
+    score: dict[str, Any]
+    effects: list[Effect] | None
+    neighbours: list[Neighbour]
+    warnings: list[str]
+
+
+@dataclass(frozen=True)
+class Class:
+    """A file of essays, scored.
+
+    Attributes:
+        table: The essays with their scores.
+        rejects: Rows that cannot be scored.
+        predicted: How many essays have each score.
+    """
+
+    table: pd.DataFrame
+    rejects: list[Reject]
+    predicted: list[int]
+
+
+class Service:
+    """A model that is loaded in the background, and what is known of it.
+
+    Attributes:
+        model: As the user named it.
+        failure: Why it could not be loaded, or an empty string.
+        run: What made it, as :func:`redacoes.provenance.describe` tells; None where that is not known.
+        unknown: Then why.
+        confusion: Columns score, predicted and essays; None where it is not known.
+    """
+
+    def __init__(self, model: str, backend: Backend) -> None:
+        """Begin to load `model`."""
+        self.model, self.failure, self.unknown = model, "", ""
+        self.run: dict[str, Any] | None = None
+        self.confusion: pd.DataFrame | None = None
+        self._backend, self._done = backend, threading.Event()
+        self._neighbours: Neighbours | None = None
+        threading.Thread(target=self._load, name="load", daemon=True).start()
+
+    def _load(self) -> None:
+        try:
+            self._describe()
+            self._scorer = Scorer.load(self.model, self._backend)
+            if Path(self.model).resolve() == SCORER.resolve() and self._backend == "tensorflow":
+                try:
+                    self._neighbours = Neighbours.load(self._scorer)
+                except UserError as error:
+                    print(f"no neighbours are shown: {error}", file=sys.stderr)
+        except UserError as error:
+            self.failure = str(error)
+        except Exception as error:  # the page must tell of it, or it would load for ever
+            traceback.print_exc()
+            self.failure = f"{type(error).__name__}: {error}"
+        self._done.set()
+
+    def _describe(self) -> None:
+        folder = Path(self.model)
+        if folder.is_dir() and folder.resolve() != SCORER.resolve() or "@" in self.model and not folder.exists():
+            self.unknown = "only models/scorer, and revisions of this project, say what made them"
+            return
+        try:
+            revision = Revision(WORKSPACE if folder.is_dir() else self.model, Path())
+            self.run = describe(revision)
+            self.confusion = pd.read_csv(pd.io.common.StringIO(revision.text("metrics/confusion.csv")))
+        except UserError as error:
+            self.unknown = str(error)
+
+    @property
+    def state(self) -> str:
+        """``loading``, ``ready`` or ``failed``."""
+        if not self._done.is_set():
+            return "loading"
+        return "failed" if self.failure else "ready"
+
+    def scorer(self, language: Language) -> Scorer:
+        """Return the scorer, once it has been loaded. Raises RefusedError where that has failed."""
+        self._done.wait()
+        if self.failure:
+            raise RefusedError(say("failed", language, reason=self.failure))
+        return self._scorer
+
+    def score(self, text: str, language: Language) -> Answer:
+        """Score one essay. Raises RefusedError where the text is empty or too long."""
+        cleaned = checked(text, language)
+        scorer = self.scorer(language)
+        row = scorer.score([cleaned]).to_dict("records")[0]
+        score = {str(name): value for name, value in row.items()}
+        few = len(sentences(cleaned)) <= SENTENCES
+        neighbours = self._neighbours
+        warnings = []
+        if score["truncated"]:
+            warnings.append(say("truncated", language, tokens=score["tokens"], most=scorer.tokenize.max_length))
+        if (words := len(cleaned.split())) < SHORT:
+            warnings.append(say("short", language, words=words))
+        if not seems_portuguese(cleaned):
+            warnings.append(say("not_portuguese", language))
+        if neighbours and neighbours.is_far(cleaned):
+            warnings.append(say("far", language))
+        return Answer(
+            cleaned,
+            score,
+            by_sentence(scorer, cleaned) if few else None,
+            neighbours.nearest(cleaned, NEIGHBOURS) if neighbours else [],
+            warnings,
+        )
+
+    def score_file(
+        self, path: str, column: str, delimiter: str, language: Language, progress: Callable[[int], None]
+    ) -> Class:
+        """Score a file of essays, and call `progress` with how many are done.
+
+        Raises:
+            RefusedError: It cannot be read, or holds more essays than the page takes.
+        """
+        try:
+            if len(delimiter) != 1 or delimiter in '"\r\n':
+                raise UserError(f"the delimiter {delimiter!r} is not one character")
+            source = EssayFile(path, column, delimiter, "utf-8")
+            scorer = self.scorer(language)
+            rejects: list[Reject] = []
+            carried, texts = [], []
+            for window in source.windows():
+                rejects += window.rejects
+                texts.append(window.texts)
+                carried.append(window.carried)
+                if sum(map(len, texts)) > ROWS:
+                    raise RefusedError(say("too_many", language, most=ROWS))
+            parts: list[pd.DataFrame] = []
+            for scored in scorer.stream(filter(None, texts)):
+                parts.append(scored)
+                progress(sum(map(len, parts)))
+            if not parts:
+                reason = f"; {rejects[0].line}: {rejects[0].reason}" if rejects else ""
+                raise UserError(f"no row that can be scored{reason}")
+        except UserError as error:
+            reason = str(error).replace(path, Path(path).name)
+            raise RefusedError(say("bad_file", language, reason=reason)) from error
+        rows = (
+            pd.DataFrame(pd.read_json(pd.io.common.StringIO("\n".join(t)), lines=True) for t in ())
+            if False
+            else pd.concat([part.to_pandas() for part in carried], ignore_index=True)
+        )
+        scores = pd.concat(parts, ignore_index=True)
+        counts = scores["predicted"].value_counts().reindex(range(scorer.classes), fill_value=0)
+        return Class(pd.concat([rows, scores], axis=1), rejects, counts.tolist())
+
+
+def checked(text: str, language: Language) -> str:
+    """Return a text as the model sees it. Raises RefusedError where it is empty or too long."""
+    if len(text) > CHARACTERS:
+        raise RefusedError(say("too_long", language, count=len(text), most=CHARACTERS))
+    cleaned = corpus.clean(text)
+    if not cleaned:
+        raise RefusedError(say("empty", language))
+    return cleaned
+
+
+@cache
+def _identifier() -> Any:
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    identifier.set_languages(LANGUAGES)
+    return identifier
+
+
+def seems_portuguese(text: str) -> bool:
+    """Tell whether a text may be Portuguese; of a few words nothing can be told, and they may."""
+    language, probability = _identifier().classify(text)
+    return language == "pt" or probability < SURE
+
+
+def spreadsheet(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as a CSV that a spreadsheet shows as it is: with accents, and with no text run as a formula."""
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(map(_harmless, table.columns))
+        writer.writerows(map(_harmless, row) for row in table.itertuples(index=False))
+
+
+def _harmless(value: Any) -> Any:
+    if value is None or value != value:
+        return ""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
