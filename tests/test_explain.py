@@ -235,7 +235,6 @@ def test_without_gradients_only_sentences_are_told_apart(scorer: Scorer) -> None
         Neighbours.load(plain)
 
 
-@pytest.mark.slow
 def test_sentences_have_the_same_effects_in_onnx_runtime(planted: Path, scorer: Scorer, tmp_path: Path) -> None:
     from redacoes.export import export
 
@@ -248,12 +247,13 @@ def test_sentences_have_the_same_effects_in_onnx_runtime(planted: Path, scorer: 
 
 def louder(weights: dict[str, np.ndarray], _: Any) -> None:
     """Have a new model tell essays apart: it gives all of them the same score, nearly."""
-    for value in weights.values():
-        if value.ndim > 1:
-            value *= 8
+    random = np.random.default_rng(1)
+    for name in sorted(weights):
+        if weights[name].ndim > 1:
+            weights[name][:] = random.normal(0, 0.2, weights[name].shape)
 
 
-@pytest.mark.parametrize("family", ["distilbert", *(pytest.param(name, marks=pytest.mark.slow) for name in FAMILIES if name != "distilbert")])  # fmt: skip
+@pytest.mark.parametrize("family", [*FAMILIES])
 def test_words_of_each_family_add_up(tmp_path: Path, family: str) -> None:
     from redacoes import model
 
@@ -264,11 +264,11 @@ def test_words_of_each_family_add_up(tmp_path: Path, family: str) -> None:
     )
     scorer = Scorer.load(folder)
     text = "A educação número 7 é um direito de todos.\nOs cidadãos, e não poucos! Ação " + "é de todos " * 12
-    words = by_word(scorer, text)
+    words = by_word(scorer, text, tolerance=1e-4)
     assert words.is_complete
-    assert abs(words.expected - words.baseline) > 0.01  # else there would be nothing to divide
+    assert max(abs(effect.effect) for effect in words.effects) > 1e-3  # else there would be nothing to add up
     assert words.expected == pytest.approx(scorer.score([text])["expected"][0], abs=1e-3)
-    assert sum(effect.effect for effect in words.effects) == pytest.approx(words.expected - words.baseline, abs=0.01)
+    assert sum(effect.effect for effect in words.effects) == pytest.approx(words.expected - words.baseline, abs=1e-4)
     assert not all(words.seen)
     assert words.seen[0]
     assert words.seen[-1]
