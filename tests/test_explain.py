@@ -264,11 +264,11 @@ def test_words_of_each_family_add_up(tmp_path: Path, family: str) -> None:
     )
     scorer = Scorer.load(folder)
     text = "A educação número 7 é um direito de todos.\nOs cidadãos, e não poucos! Ação " + "é de todos " * 12
-    words = by_word(scorer, text, tolerance=1e-4)
+    words = by_word(scorer, text, tolerance=1e-3)
     assert words.is_complete
     assert max(abs(effect.effect) for effect in words.effects) > 1e-3  # else there would be nothing to add up
     assert words.expected == pytest.approx(scorer.score([text])["expected"][0], abs=1e-3)
-    assert sum(effect.effect for effect in words.effects) == pytest.approx(words.expected - words.baseline, abs=1e-4)
+    assert sum(effect.effect for effect in words.effects) == pytest.approx(words.expected - words.baseline, abs=1e-3)
     assert not all(words.seen)
     assert words.seen[0]
     assert words.seen[-1]
