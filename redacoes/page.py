@@ -21,13 +21,13 @@ h2 { font-size: 1.15rem; margin-top: 2.5rem }
   -webkit-box-decoration-break: clone }
 .up { background: rgba(var(--up), var(--share)); border-bottom: 2px solid rgb(var(--up)) }
 .down { background: rgba(var(--down), var(--share)); border-bottom: 2px dashed rgb(var(--down)) }
-.unseen { color: var(--dim); text-decoration: line-through }
+.unseen { color: var(--dim); font-style: italic }
 sup { font-size: .7rem; font-variant-numeric: tabular-nums; white-space: nowrap; margin-left: .15rem; line-height: 1 }
 table { border-collapse: collapse; width: 100%; font-size: .9rem }
 th, td { text-align: left; vertical-align: top; padding: .25rem .6rem .25rem 0; border-bottom: 1px solid var(--line) }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
 td { overflow-wrap: anywhere }
-.bars { display: flex; align-items: flex-end; gap: .4rem; height: 8rem; margin: 1rem 0 1.6rem }
+.bars { display: flex; align-items: flex-end; gap: .4rem; height: 8rem; margin: 2rem 0 2.5rem }
 .bars div { flex: 1; position: relative; background: rgba(var(--up), .3); min-height: 1px; font-size: .8rem }
 .bars .chosen { background: rgb(var(--up)) }
 .bars span { position: absolute; top: 100%; left: 0; right: 0; text-align: center }
@@ -35,6 +35,7 @@ td { overflow-wrap: anywhere }
 summary { cursor: pointer }
 """.strip()
 MOST_TINT = 0.45  # more would leave too little contrast under the words
+LEAST = 0.1  # of the largest effect: what is below is not marked
 
 
 def page(found: Explanation) -> str:
@@ -50,7 +51,7 @@ def page(found: Explanation) -> str:
         "the stronger the tint, the more.</p>",
     ]
     if found.sentences is not None:
-        parts += _sentences(found.text, found.sentences)
+        parts += _sentences(found.text, found.sentences, found.score["truncated"])
     if found.words is not None:
         parts += _words(found.text, found.words)
     if found.neighbours is not None:
@@ -94,24 +95,26 @@ def _bars(found: Explanation) -> str:
         f'<span class="percent">{value:.0%}</span><span>{number}</span></div>'
         for number, value in enumerate(probabilities)
     ]
-    label = "The probability of each score; the darker bar is the score that was decided"
+    label = "The probability of each score; the bar of full colour is the score that was decided"
+    numbers = ", ".join(f"{number}: {value:.0%}" for number, value in enumerate(probabilities))
     return (
         f'<h2>How sure it is</h2>\n<p class="dim">{label}.</p>\n'
-        f'<div class="bars" role="img" aria-label="{label}">{"".join(bars)}</div>'
+        f'<div class="bars" role="img" aria-label="{numbers}">{"".join(bars)}</div>'
     )
 
 
-def _sentences(text: str, effects: Sequence[Effect]) -> list[str]:
+def _sentences(text: str, effects: Sequence[Effect], truncated: bool) -> list[str]:
     largest = max(abs(effect.effect) for effect in effects)
     pieces = []
     for effect in effects:
         shown = minus(points(effect.effect))
-        pieces.append(_span(effect, largest, shown, f"<sup>{shown}</sup>"))
+        pieces.append(_span(effect, largest, shown, f"&NoBreak;<sup>{shown}</sup>"))
     rows = [[str(place), minus(points(effect.effect)), effect.text] for place, effect in enumerate(effects, 1)]
+    cut = " One that was cut off has no effect; taking another out brings in words that had been cut off."
     return [
         "<h2>By sentence</h2>",
         '<p class="dim">The number after a sentence is the expected score of the essay, less that of the essay '
-        "without the sentence.</p>",
+        f"without the sentence.{cut if truncated else ''}</p>",
         _essay(text, effects, pieces),
         f"<details><summary>The {len(rows)} sentences as a table</summary>",
         _table(["", "effect", "sentence"], rows, numbers=2),
@@ -131,7 +134,7 @@ def _words(text: str, words: Words) -> list[str]:
                 pieces[place] = f'<span class="unseen" title="not seen">{escape(words.effects[place].text)}</span>'
     order = sorted(zip(words.effects, words.seen, strict=True), key=lambda pair: -abs(pair[0].effect))
     rows = [[minus(points(effect.effect, 3)) if seen else "not seen", effect.text] for effect, seen in order]
-    unseen = " Words that are struck through were cut off, and not seen." if not all(words.seen) else ""
+    unseen = " Words in grey italics were cut off, and not seen." if not all(words.seen) else ""
     return [
         "<h2>By word</h2>",
         f'<p class="dim">{escape(ends(words))}. Point at a word to see its number.{unseen}</p>',
@@ -148,7 +151,7 @@ def minus(number: str) -> str:
 
 
 def _span(effect: Effect, largest: float, shown: str, number: str = "") -> str:
-    if shown[0] not in "+−":
+    if shown[0] not in "+−" or abs(effect.effect) < LEAST * largest:
         return f'<span title="{shown}">{escape(effect.text)}{number}</span>'
     kind = "up" if effect.effect > 0 else "down"
     share = MOST_TINT * abs(effect.effect) / largest
