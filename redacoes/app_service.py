@@ -4,6 +4,8 @@ Nothing of an essay is logged or kept. Nothing here knows about Gradio.
 """
 
 import csv
+import io
+import json
 import sys
 import threading
 import traceback
@@ -18,7 +20,7 @@ import pandas as pd
 from redacoes import corpus
 from redacoes.app_texts import Language, say
 from redacoes.errors import UserError
-from redacoes.essay_files import EssayFile, Reject
+from redacoes.essay_files import RAW, EssayFile, Reject
 from redacoes.explain import Effect, by_sentence, sentences
 from redacoes.neighbours import Neighbour, Neighbours
 from redacoes.portable import SCORER
@@ -113,13 +115,13 @@ class Service:
 
     def _describe(self) -> None:
         folder = Path(self.model)
-        if folder.is_dir() and folder.resolve() != SCORER.resolve() or "@" in self.model and not folder.exists():
+        if (folder.is_dir() and folder.resolve() != SCORER.resolve()) or ("@" in self.model and not folder.exists()):
             self.unknown = "only models/scorer, and revisions of this project, say what made them"
             return
         try:
             revision = Revision(WORKSPACE if folder.is_dir() else self.model, Path())
             self.run = describe(revision)
-            self.confusion = pd.read_csv(pd.io.common.StringIO(revision.text("metrics/confusion.csv")))
+            self.confusion = pd.read_csv(io.StringIO(revision.text("metrics/confusion.csv")))
         except UserError as error:
             self.unknown = str(error)
 
@@ -193,11 +195,9 @@ class Service:
         except UserError as error:
             reason = str(error).replace(path, Path(path).name)
             raise RefusedError(say("bad_file", language, reason=reason)) from error
-        rows = (
-            pd.DataFrame(pd.read_json(pd.io.common.StringIO("\n".join(t)), lines=True) for t in ())
-            if False
-            else pd.concat([part.to_pandas() for part in carried], ignore_index=True)
-        )
+        rows = pd.concat([part.to_pandas() for part in carried], ignore_index=True)
+        if source.kind == "json":
+            rows = pd.DataFrame(map(json.loads, rows[RAW]))
         scores = pd.concat(parts, ignore_index=True)
         counts = scores["predicted"].value_counts().reindex(range(scorer.classes), fill_value=0)
         return Class(pd.concat([rows, scores], axis=1), rejects, counts.tolist())
@@ -239,4 +239,12 @@ def spreadsheet(table: pd.DataFrame, path: Path) -> None:
 def _harmless(value: Any) -> Any:
     if value is None or value != value:
         return ""
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) and not _is_number(value) else value
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -54,8 +54,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "chances": ("Probabilidade de cada nota", "Probability of each score"),
     "sentences": ("O que cada frase muda na nota esperada", "What each sentence changes in the expected score"),
     "sentences_hint": (
-        "O número é a nota esperada da redação menos a da redação sem a frase: é o efeito na estimativa do modelo, não o "
-        "motivo de um corretor.",
+        "O número é a nota esperada da redação menos a da redação sem a frase: é o efeito na estimativa do modelo, não "
+        "o motivo de um corretor.",
         "The number is the expected score of the essay less that of the essay without the sentence: an effect on the "
         "model's estimate, no reason of a grader.",
     ),
@@ -82,7 +82,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The text is far from anything that the model has seen in training.",
     ),
     "empty": ("Não há texto para corrigir.", "There is no text to score."),
-    "too_long": ("O texto tem {count} caracteres; o limite é {most}.", "The text has {count} characters; the limit is {most}."),
+    "too_long": (
+        "O texto tem {count} caracteres; o limite é {most}.",
+        "The text has {count} characters; the limit is {most}.",
+    ),
     "no_text_file": (
         "O arquivo não é texto em UTF-8; salve-o como .txt em UTF-8.",
         "The file is no UTF-8 text; save it as .txt in UTF-8.",
@@ -108,8 +111,9 @@ TEXTS: dict[str, tuple[str, str]] = {
     "parameters": ("Parâmetros", "Parameters"),
     "limits": ("Limites de uso", "Limits of use"),
     "limits_text": (
-        "As métricas valem para redações como as de teste. O modelo não verifica fatos, não reconhece plágio nem fuga ao "
-        "tema, e repete os hábitos dos corretores cujas notas aprendeu. Não use a nota para aprovar ou reprovar ninguém.",
+        "As métricas valem para redações como as de teste. O modelo não verifica fatos, não reconhece plágio nem fuga "
+        "ao tema, e repete os hábitos dos corretores cujas notas aprendeu. Não use a nota para aprovar ou reprovar "
+        "ninguém.",
         "The metrics hold for essays like those of the test. The model checks no facts, sees neither plagiarism nor a "
         "missed topic, and repeats the habits of the graders whose scores it learnt. Let no score decide on a person.",
     ),

@@ -1,6 +1,7 @@
 """The command `redacoes`: what DVC's own commands leave open.
 
 redacoes score essays.csv --out scores.parquet     what the model grades them
+redacoes app                        a page for all of it
 redacoes explain essay.txt          which sentences and words moved its expected score
 redacoes tokens essay.txt           what the model sees of it
 redacoes compare main my-branch     which of the two grades better, or whether the test essays are too few to tell
@@ -16,7 +17,7 @@ from importlib import import_module
 
 from redacoes.errors import told
 
-COMMANDS = ("score", "explain", "tokens", "compare", "inspect", "verify", "export", "publish")
+COMMANDS = ("score", "app", "explain", "tokens", "compare", "inspect", "verify", "export", "publish")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

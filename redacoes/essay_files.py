@@ -19,7 +19,7 @@ from redacoes import corpus
 from redacoes.errors import UserError, first_line, nearest
 
 STDIN = "-"
-ROWS = 2048  # of a window
+ROWS = 1024  # of a window
 CHARACTERS = 8_000_000  # of the essays of a window, whichever comes first
 BATCH = 256  # rows of Parquet at once
 SUFFIXES = {".csv": "csv", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet"}

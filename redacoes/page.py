@@ -1,20 +1,19 @@
 """An explanation as one HTML file, which needs no script and nothing from the network."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from itertools import groupby
+from typing import Any
 
 from redacoes.explain import Effect, Words
 from redacoes.explanation import MEANING, Explanation, beginning, ends, points
 
 # blue and orange, which no usual kind of colour blindness confuses; lines, signs and numbers say the same
-STYLE = """
+COLOURS = """
 :root { color-scheme: light dark; --up: 43, 108, 196; --down: 214, 110, 20; --line: #8886; --dim: #595959 }
 @media (prefers-color-scheme: dark) { :root { --up: 80, 150, 255; --down: 240, 140, 50; --dim: #a8a8a8 } }
-body { font: 1rem/1.6 system-ui, sans-serif; max-width: 48rem; margin: 2rem auto; padding: 0 1rem;
-  background: Canvas; color: CanvasText }
-h1 { font-size: 1.5rem; line-height: 1.3; margin-bottom: .5rem; overflow-wrap: anywhere }
-h2 { font-size: 1.15rem; margin-top: 2.5rem }
+""".strip()
+PARTS = """
 .dim { color: var(--dim); font-size: .9rem }
 .essay { line-height: 2; overflow-wrap: anywhere }
 .up, .down { border-radius: .15rem; padding: .1rem .1rem; box-decoration-break: clone;
@@ -34,6 +33,13 @@ td { overflow-wrap: anywhere }
 .bars .percent { top: auto; bottom: 100% }
 summary { cursor: pointer }
 """.strip()
+STYLE = """
+body { font: 1rem/1.6 system-ui, sans-serif; max-width: 48rem; margin: 2rem auto; padding: 0 1rem;
+  background: Canvas; color: CanvasText }
+h1 { font-size: 1.5rem; line-height: 1.3; margin-bottom: .5rem; overflow-wrap: anywhere }
+h2 { font-size: 1.15rem; margin-top: 2.5rem }
+""".strip()
+CHANCES = "The probability of each score; the bar of full colour is the score that was decided"
 MOST_TINT = 0.45  # more would leave too little contrast under the words
 LEAST = 0.1  # of the largest effect: what is below is not marked
 
@@ -45,7 +51,8 @@ def page(found: Explanation) -> str:
         f"<h1>{escape(title)}</h1>",
         f"<p>{escape(_capital(found.headline()))}.</p>",
         f'<p class="dim">{escape(MEANING)} Model: {escape(found.model)}.</p>',
-        _bars(found),
+        f'<h2>How sure it is</h2>\n<p class="dim">{CHANCES}.</p>',
+        bars(found.score, CHANCES),
         '<p><span class="up" style="--share: .3">solid line, +</span> adds to the expected score; '
         '<span class="down" style="--share: .3">dashed line, −</span> takes from it; '
         "the stronger the tint, the more.</p>",
@@ -62,7 +69,7 @@ def page(found: Explanation) -> str:
         parts += ["<h2>The training essays that the model finds most like this one</h2>"]
         if found.far:
             parts += ["<p>It is far from all of them: farther than 99 % of them are from each other.</p>"]
-        parts += [_table(["true score", "similarity", "line", "essay"], rows, numbers=3)]
+        parts += [table(["true score", "similarity", "line", "essay"], rows, numbers=3)]
     body = "\n".join(parts)
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -72,7 +79,9 @@ def page(found: Explanation) -> str:
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <title>{escape(title)}</title>
 <style>
+{COLOURS}
 {STYLE}
+{PARTS}
 </style>
 </head>
 <body>
@@ -86,40 +95,46 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _bars(found: Explanation) -> str:
-    """Return the probability of each score as a bar with its number."""
-    probabilities = [value for name, value in found.score.items() if name.startswith("p_")]
+def bars(score: Mapping[str, Any], label: str) -> str:
+    """Return the probability of each score as a bar with its number.
+
+    Args:
+        score: A row of what :meth:`redacoes.Scorer.score` returns.
+        label: What the picture is called for those who do not see it.
+    """
+    probabilities = [value for name, value in score.items() if name.startswith("p_")]
     highest = max(probabilities)
-    bars = [
-        f'<div{" class=chosen" if number == found.score["predicted"] else ""} style="height: {value / highest:.1%}">'
+    drawn = [
+        f'<div{" class=chosen" if number == score["predicted"] else ""} style="height: {value / highest:.1%}">'
         f'<span class="percent">{value:.0%}</span><span>{number}</span></div>'
         for number, value in enumerate(probabilities)
     ]
-    label = "The probability of each score; the bar of full colour is the score that was decided"
     numbers = ", ".join(f"{number}: {value:.0%}" for number, value in enumerate(probabilities))
-    return (
-        f'<h2>How sure it is</h2>\n<p class="dim">{label}.</p>\n'
-        f'<div class="bars" role="img" aria-label="{numbers}">{"".join(bars)}</div>'
-    )
+    return f'<div class="bars" role="img" aria-label="{escape(label)}: {numbers}">{"".join(drawn)}</div>'
 
 
 def _sentences(text: str, effects: Sequence[Effect], truncated: bool) -> list[str]:
-    largest = max(abs(effect.effect) for effect in effects)
-    pieces = []
-    for effect in effects:
-        shown = minus(points(effect.effect))
-        pieces.append(_span(effect, largest, shown, f"&NoBreak;<sup>{shown}</sup>"))
     rows = [[str(place), minus(points(effect.effect)), effect.text] for place, effect in enumerate(effects, 1)]
     cut = " One that was cut off has no effect; taking another out brings in words that had been cut off."
     return [
         "<h2>By sentence</h2>",
         '<p class="dim">The number after a sentence is the expected score of the essay, less that of the essay '
         f"without the sentence.{cut if truncated else ''}</p>",
-        _essay(text, effects, pieces),
+        tinted(text, effects),
         f"<details><summary>The {len(rows)} sentences as a table</summary>",
-        _table(["", "effect", "sentence"], rows, numbers=2),
+        table(["", "effect", "sentence"], rows, numbers=2),
         "</details>",
     ]
+
+
+def tinted(text: str, effects: Sequence[Effect]) -> str:
+    """Return an essay whose sentences are tinted by their effects, each followed by its number."""
+    largest = max(abs(effect.effect) for effect in effects)
+    pieces = []
+    for effect in effects:
+        shown = minus(points(effect.effect))
+        pieces.append(_span(effect, largest, shown, f"&NoBreak;<sup>{shown}</sup>"))
+    return _essay(text, effects, pieces)
 
 
 def _words(text: str, words: Words) -> list[str]:
@@ -140,7 +155,7 @@ def _words(text: str, words: Words) -> list[str]:
         f'<p class="dim">{escape(ends(words))}. Point at a word to see its number.{unseen}</p>',
         _essay(text, words.effects, pieces),
         f"<details><summary>The {len(rows)} words as a table</summary>",
-        _table(["effect", "word"], rows, numbers=1),
+        table(["effect", "word"], rows, numbers=1),
         "</details>",
     ]
 
@@ -167,7 +182,7 @@ def _essay(text: str, effects: Sequence[Effect], pieces: Sequence[str]) -> str:
     return f'<div class="essay" lang="pt-BR">{"".join(parts)}</div>'
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]], numbers: int) -> str:
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], numbers: int) -> str:
     """Return a table of text, whose first `numbers` columns are set as numbers."""
 
     def line(cells: Sequence[str], tag: str) -> str:

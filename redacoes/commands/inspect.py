@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from redacoes.commands import REVISION
-from redacoes.commands.text import number
+from redacoes.commands.text import leaves, number
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +37,7 @@ def _page(found: dict[str, Any]) -> str:
         + ", ".join(f"{count} {name}" for name, count in data["splits"].items()),
         "packages     " + ", ".join(f"{name} {version}" for name, version in found["environment"].items()),
         "parameters",
-        *(f"  {name} = {json.dumps(value, ensure_ascii=False)}" for name, value in _leaves(found["parameters"])),
+        *(f"  {name} = {json.dumps(value, ensure_ascii=False)}" for name, value in leaves(found["parameters"])),
         "metrics on the test essays, with their intervals",
         *(
             f"  {name:<22}{number(of['value'])}  ({number(of['low'])} to {number(of['high'])})"
@@ -50,10 +50,3 @@ def _page(found: dict[str, Any]) -> str:
     if found.get("stale") == {} and not found["problems"]:
         lines.append("dvc.lock     is that of this code, these parameters and this data")
     return "\n".join(lines)
-
-
-def _leaves(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
-    for name, value in values.items():
-        found += _leaves(value, f"{prefix}{name}.") if isinstance(value, dict) else [(f"{prefix}{name}", value)]
-    return found

@@ -1,0 +1,281 @@
+"""The page in a browser, by Gradio: three tabs around `app_service`, and what runs them. Its words are in `app_texts`.
+
+Everything that it needs comes from this machine. Files that are uploaded or made lie in one private folder: they go
+when the browser's tab is closed, or after a quarter of an hour, and with the page at the latest.
+"""
+
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import time
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import uvicorn
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
+
+from redacoes import app_views
+from redacoes.app_service import CHARACTERS, MEGABYTES, ROWS, RefusedError, Service, spreadsheet
+from redacoes.app_texts import Language, say
+from redacoes.errors import UserError
+from redacoes.page import COLOURS, PARTS
+
+KEPT = 900  # seconds for which a file may lie in the private folder
+WAITING = 100  # requests; one more is told to come again
+AT_ONCE = 2  # requests that are computed at the same time
+SHOWN = 100  # rows of a class that the page shows
+GRACE = 5  # seconds for what is running when the page is ended
+
+HEAD = f"""<style>
+{COLOURS}
+.redacoes {{ {PARTS} td, th {{ padding: .25rem .5rem }} td:last-child:not(.number) {{ width: 100% }}
+  .wide {{ overflow-x: auto }} .loading {{ font-style: italic }} .failed {{ font-weight: bold }}
+  .warning {{ border-left: 4px solid rgb(var(--down)); padding: .25rem .75rem }} }}
+:focus-visible {{ outline: 3px solid rgb(var(--up)) !important; outline-offset: 2px }}
+</style>
+<script>document.documentElement.lang = navigator.language.startsWith("pt") ? "pt-BR" : "en"</script>"""
+SPEAK = "language => { document.documentElement.lang = language === 'pt' ? 'pt-BR' : 'en'; return language }"
+
+
+class Files:
+    """Files of each browser's tab in a folder, and their end."""
+
+    def __init__(self, folder: Path) -> None:
+        """Watch `folder`, from which what is older than `KEPT` seconds is removed."""
+        self.folder = folder
+        self._of: defaultdict[str | None, set[Path]] = defaultdict(set)
+        threading.Thread(target=self._sweep, name="sweep", daemon=True).start()
+
+    def keep(self, request: gr.Request, path: str | Path) -> None:
+        """Remember that a file belongs to the tab that asks."""
+        self._of[request.session_hash].add(Path(path))
+
+    def forget(self, request: gr.Request) -> None:
+        """Remove the files of a tab that is closed."""
+        for path in self._of.pop(request.session_hash, set()):
+            shutil.rmtree(path.parent, ignore_errors=True)
+
+    def _sweep(self) -> None:
+        while True:
+            time.sleep(KEPT / 10)
+            for path in self.folder.rglob("*"):
+                try:
+                    if path.is_file() and path.stat().st_mtime < time.time() - KEPT:
+                        path.unlink()
+                except FileNotFoundError:
+                    continue
+
+
+def _told(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """Show what a user cannot have as a message, and nothing of it in the log."""
+
+    @wraps(handler)
+    def run(*arguments: Any, **options: Any) -> Any:
+        try:
+            return handler(*arguments, **options)
+        except RefusedError as refused:
+            raise gr.Error(str(refused), print_exception=False) from None
+
+    return run
+
+
+def blocks(service: Service, files: Files) -> gr.Blocks:
+    """Return the page.
+
+    Args:
+        service: The model behind it.
+        files: Where uploads and downloads lie.
+    """
+
+    def labels(language: Language) -> list[Any]:
+        size, rows, most = MEGABYTES, ROWS, CHARACTERS
+        return [
+            app_views.heading(service, language),
+            app_views.status(service, language),
+            gr.update(label=say("language", language)),
+            gr.update(label=say("tab_one", language)),
+            gr.update(label=say("tab_many", language)),
+            gr.update(label=say("tab_model", language)),
+            gr.update(label=say("essay", language), placeholder=say("essay_hint", language, most=most)),
+            gr.update(label=say("upload_one", language)),
+            gr.update(value=say("score", language)),
+            gr.update(label=say("upload_many", language, size=size, rows=rows)),
+            gr.update(label=say("column", language)),
+            gr.update(label=say("delimiter", language)),
+            gr.update(value=say("score_many", language)),
+            gr.update(label=say("table", language, count=SHOWN)),
+            gr.update(label=say("download", language)),
+            app_views.model(service, language),
+        ]
+
+    def opened(request: gr.Request) -> list[Any]:
+        accepted = request.headers.get("accept-language", "pt")
+        language: Language = "pt" if accepted.lower().startswith("pt") else "en"
+        return [language, *labels(language)]
+
+    def look(language: Language) -> list[Any]:
+        ready = service.state != "loading"
+        told = [app_views.heading(service, language), app_views.status(service, language)]
+        return [*told, app_views.model(service, language), gr.Timer(active=not ready)]
+
+    @_told
+    def read(path: str | None, language: Language, request: gr.Request) -> str:
+        if path is None:
+            return ""
+        files.keep(request, path)
+        try:
+            return Path(path).read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError:
+            raise RefusedError(say("no_text_file", language)) from None
+
+    @_told
+    def score_one(text: str, language: Language) -> str:
+        return app_views.answer(service.score(text, language), language)
+
+    @_told
+    def again(text: str, shown: str | None, language: Language) -> str:
+        return app_views.answer(service.score(text, language), language) if shown and text.strip() else ""
+
+    @_told
+    def score(text: str, language: str = "pt") -> dict[str, Any]:
+        """Score one essay: predicted, expected, confidence, p_0 to p_10, low, high, tokens, truncated and warnings."""
+        found = service.score(text, "en" if language == "en" else "pt")
+        return {**found.score, "warnings": found.warnings}
+
+    @_told
+    def score_file(
+        path: str | None,
+        column: str,
+        delimiter: str,
+        language: Language,
+        request: gr.Request,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008 (Gradio finds it there)
+    ) -> tuple[str, Any, str]:
+        if path is None:
+            raise RefusedError(say("no_file", language))
+        files.keep(request, path)
+        found = service.score_file(path, column, delimiter, language, lambda done: progress((done, None)))
+        target = Path(tempfile.mkdtemp(dir=files.folder), "notas.csv")
+        files.keep(request, target)
+        spreadsheet(found.table, target)
+        return app_views.many(found, language), app_views.first(found, SHOWN), str(target)
+
+    with gr.Blocks(title="Redações", analytics_enabled=False) as page:
+        head = gr.HTML(app_views.heading(service, "pt"))
+        state = gr.HTML(app_views.status(service, "pt"))
+        language = gr.Radio([("Português", "pt"), ("English", "en")], value="pt", elem_id="language")
+        with gr.Tab("Corrigir") as tab_one:
+            essay = gr.Textbox(lines=12, max_lines=24, elem_id="essay")
+            upload = gr.File(file_types=[".txt"], height=120, elem_id="upload")
+            button = gr.Button(variant="primary", elem_id="score")
+            result = gr.HTML(elem_id="result")
+        with gr.Tab("Turma") as tab_many:
+            table_file = gr.File(file_types=[".csv", ".jsonl", ".ndjson", ".parquet"], height=120, elem_id="table-file")
+            with gr.Row():
+                column = gr.Textbox("essay")
+                delimiter = gr.Textbox(",")
+            button_many = gr.Button(variant="primary", elem_id="score-many")
+            summary = gr.HTML(elem_id="summary")
+            table = gr.Dataframe(interactive=False, max_height=400, wrap=True, elem_id="table")
+            download = gr.File(interactive=False, elem_id="download")
+        with gr.Tab("Modelo") as tab_model:
+            about = gr.HTML(elem_id="about")
+
+        words = [head, state, language, tab_one, tab_many, tab_model, essay, upload, button]
+        words += [table_file, column, delimiter, button_many, table, download, about]
+        private = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
+        page.load(opened, None, [language, *words], **private)
+        switched = language.change(labels, language, words, js=SPEAK, **private)
+        switched.then(again, [essay, result, language], result, api_visibility="private", concurrency_id="score")
+        timer = gr.Timer(1)
+        timer.tick(look, language, [head, state, about, timer], **private)
+        upload.upload(read, [upload, language], essay, **private)
+        button.click(score_one, [essay, language], result, api_visibility="private", concurrency_id="score")
+        button_many.click(
+            score_file,
+            [table_file, column, delimiter, language],
+            [summary, table, download],
+            api_name="score_file",
+            api_description="Score a file of essays: a summary, the first rows, and a CSV with all of them.",
+            concurrency_id="score",
+        )
+        gr.api(score, api_name="score", concurrency_id="score", concurrency_limit=AT_ONCE)
+        page.unload(files.forget)
+    page.queue(max_size=WAITING, default_concurrency_limit=AT_ONCE)
+    return page
+
+
+def application(service: Service, files: Files) -> FastAPI:
+    """Return the page with ``/health`` (200 when the model is ready, 503 before, 500 if it failed) and ``/version``."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.get("/health")
+    def health() -> JSONResponse:
+        codes = {"ready": 200, "loading": 503, "failed": 500}
+        reason = {"reason": service.failure} if service.failure else {}
+        return JSONResponse({"state": service.state, **reason}, codes[service.state])
+
+    @app.get("/version")
+    def which() -> dict[str, Any]:
+        digest = service.scorer("en").digest if service.state == "ready" else None
+        commit = service.run["commit"]["hash"] if service.run else None
+        return {"version": version("redacoes"), "model": service.model, "digest": digest, "commit": commit}
+
+    return gr.mount_gradio_app(
+        app,
+        blocks(service, files),
+        path="/",
+        footer_links=["api"],
+        max_file_size=f"{MEGABYTES}mb",
+        ssr_mode=False,
+        pwa=False,
+        theme=gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
+        head=HEAD,
+    )
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket on which the page can answer. Raises UserError where the port is taken or may not be used."""
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise UserError(f"{host}:{port} cannot be used: {error.strerror}; choose another with --port") from error
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Leave by the way that Ctrl-C takes, so that nothing is left behind."""
+
+    def leave(*_: Any) -> None:
+        sys.exit(0)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def serve(service: Service, taken: socket.socket, folder: Path) -> None:
+    """Answer until SIGTERM or Ctrl-C."""
+    config = uvicorn.Config(
+        application(service, Files(folder)),
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=GRACE,
+    )
+    with _ended_by_sigterm():
+        # Gradio uses a constant that Starlette has renamed, and each request would say so
+        warnings.filterwarnings("ignore", message="'HTTP_422_UNPROCESSABLE_ENTITY'")
+        uvicorn.Server(config).run(sockets=[taken])

@@ -1,0 +1,158 @@
+"""What the page shows, as HTML. All that comes from an essay, a file or a run is escaped; nothing here knows Gradio."""
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+import pandas as pd
+
+from redacoes.app_service import SENTENCES, Answer, Class, Service
+from redacoes.app_texts import Language, say
+from redacoes.commands.text import leaves, number
+from redacoes.explanation import beginning
+from redacoes.page import bars, table, tinted
+
+
+def decimal(value: float, language: Language, places: int = 1) -> str:
+    """Return a number as the language writes it."""
+    shown = f"{value:.{places}f}"
+    return shown.replace(".", ",") if language == "pt" else shown
+
+
+def _section(*parts: str) -> str:
+    return f'<div class="redacoes">{"".join(parts)}</div>'
+
+
+def heading(service: Service, language: Language) -> str:
+    """Return the title, and what a score is."""
+    error = ""
+    if service.run and service.run["metrics"].get("mae", {}).get("value") is not None:
+        mae = decimal(service.run["metrics"]["mae"]["value"], language)
+        error = say("error", language, mae=mae, count=service.run["data"]["splits"]["test"])
+    statement = say("statement", language, error=error)
+    lines = [f"<h1>{escape(say('title', language))}</h1>", f"<p>{escape(statement)}</p>"]
+    if learnt_from_synthetic(service):
+        lines.append(f'<p class="warning">{escape(say("synthetic", language))}</p>')
+    return _section(*lines)
+
+
+def learnt_from_synthetic(service: Service) -> bool:
+    """Tell whether the model's essays were made by this project's own stage."""
+    return bool(service.run) and service.run["data"]["from"] == "stage sample"  # type: ignore[index]
+
+
+def status(service: Service, language: Language) -> str:
+    """Return whether the model is ready, as a line that screen readers tell of when it changes."""
+    text = say(service.state, language, reason=service.failure)
+    return _section(f'<p role="status" class="{service.state}">{escape(text)}</p>')
+
+
+def answer(found: Answer, language: Language) -> str:
+    """Return the score of one essay, how sure it is, and what moved it."""
+    score = found.score
+    between = say(
+        "range", language, low=score["low"], high=score["high"], expected=decimal(score["expected"], language)
+    )
+    parts = [
+        f"<h2>{escape(say('estimate', language))}: <strong>{score['predicted']}</strong></h2>",
+        f"<p>{escape(between)}</p>",
+    ]
+    if found.warnings:
+        items = "".join(f"<li>{escape(text)}</li>" for text in found.warnings)
+        parts.append(f'<div class="warning"><strong>{escape(say("warning", language))}</strong><ul>{items}</ul></div>')
+    chances = say("chances", language)
+    parts += [f"<h3>{escape(chances)}</h3>", bars(score, chances), f"<h3>{escape(say('sentences', language))}</h3>"]
+    if found.effects is None:
+        parts.append(f"<p>{escape(say('many_sentences', language, most=SENTENCES))}</p>")
+    else:
+        parts += [
+            f'<p class="dim">{escape(say("sentences_hint", language))}</p>',
+            tinted(found.text, found.effects),
+        ]
+    if found.neighbours:
+        header = [say(name, language) for name in ("true_score", "similarity", "text")]
+        rows = [
+            [str(each.score), decimal(each.similarity, language, 2), beginning(each.essay, 200)]
+            for each in found.neighbours
+        ]
+        parts += [f"<h3>{escape(say('neighbours', language))}</h3>", table(header, rows, numbers=2)]
+    return _section(*parts)
+
+
+def many(found: Class, language: Language) -> str:
+    """Return how many essays of a file were scored, and how their scores are spread."""
+    parts = [f"<p>{escape(say('scored', language, count=len(found.table)))}</p>"]
+    if found.rejects:
+        first = f"{found.rejects[0].line}: {found.rejects[0].reason}"
+        text = say("rejected", language, count=len(found.rejects), first=first)
+        parts.append(f'<p class="warning">{escape(text)}</p>')
+    title = say("histogram", language)
+    return _section(*parts, f"<h3>{escape(title)}</h3>", _histogram(found.predicted, title))
+
+
+def first(found: Class, count: int) -> pd.DataFrame:
+    """Return the first rows of a class as the page shows them: the scores before all else, and texts cut short."""
+    table = found.table.head(count)
+    scores = ["predicted", "expected", "low", "high", "truncated"]
+    carried = table.columns[: table.columns.get_loc("predicted")]
+    shown = table[[*scores, *carried]].round({"expected": 2})
+    return shown.assign(**{name: shown[name].map(lambda value: beginning(str(value), 100)) for name in carried})
+
+
+def _histogram(counts: Sequence[int], label: str) -> str:
+    highest = max(counts)
+    drawn = "".join(
+        f'<div style="height: {count / highest:.1%}"><span class="percent">{count}</span><span>{score}</span></div>'
+        for score, count in enumerate(counts)
+    )
+    told = ", ".join(f"{score}: {count}" for score, count in enumerate(counts))
+    return f'<div class="bars" role="img" aria-label="{escape(label)}: {told}">{drawn}</div>'
+
+
+def model(service: Service, language: Language) -> str:
+    """Return what made the model, how well it does, and what it is not for."""
+    limits = [f"<h3>{escape(say('limits', language))}</h3>", f"<p>{escape(say('limits_text', language))}</p>"]
+    name = f"<h2>{escape(say('model', language))}: {escape(service.model)}</h2>"
+    run = service.run
+    if run is None:
+        reason = service.unknown or say("loading", language)
+        return _section(name, f"<p>{escape(say('unknown', language, reason=reason))}</p>", *limits)
+    rows = run["data"]["rows"]
+    splits = ", ".join(f"{count} {part}" for part, count in run["data"]["splits"].items())
+    told = say("data_rows", language, file=run["data"]["file"], kept=rows["kept"], read=rows["read"], splits=splits)
+    metrics = [
+        [metric, number(of["value"]), f"{number(of['low'])} – {number(of['high'])}"]
+        for metric, of in run["metrics"].items()
+    ]
+    parameters = [[key, str(value)] for key, value in leaves(run["parameters"])]
+    return _section(
+        name,
+        f"<p>{escape(say('commit', language))}: {escape(run['commit']['hash'][:12])}, "
+        f"{escape(run['commit']['date'][:10])}: {escape(run['commit']['subject'])}</p>",
+        *limits,
+        f"<h3>{escape(say('metrics', language))}</h3>",
+        table([say(key, language) for key in ("metric", "value", "interval")], metrics, numbers=0),
+        *_confusion(service.confusion, language),
+        f"<h3>{escape(say('data', language))}</h3><p>{escape(told)}</p>",
+        f"<details><summary>{escape(say('parameters', language))}</summary>",
+        table(["", say("value", language)], parameters, numbers=0),
+        "</details>",
+    )
+
+
+def _confusion(counts: pd.DataFrame | None, language: Language) -> list[str]:
+    if counts is None:
+        return []
+    matrix = counts.pivot_table(index="score", columns="predicted", values="essays", fill_value=0).astype(int)
+    highest = max(int(matrix.to_numpy().max()), 1)
+
+    def cell(count: Any) -> str:
+        return f'<td class="number" style="background: rgba(var(--up), {0.45 * count / highest:.2f})">{count}</td>'
+
+    header = "".join(f'<th scope="col" class="number">{score}</th>' for score in matrix.columns)
+    body = "".join(
+        f'<tr><th scope="row">{score}</th>{"".join(map(cell, row))}</tr>'
+        for score, row in zip(matrix.index, matrix.to_numpy().tolist(), strict=True)
+    )
+    title = escape(say("confusion", language))
+    return [f'<h3>{title}</h3><div class="wide"><table><tr><th></th>{header}</tr>{body}</table></div>']

@@ -1,0 +1,41 @@
+"""A page on which essays are scored: for one essay, for a class, and what is known of the model."""
+
+import argparse
+import os
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+from redacoes.errors import UserError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line."""
+    parser.add_argument(
+        "--model",
+        default="models/scorer",
+        help="a folder, a branch, tag, commit or experiment, or OWNER/NAME@HASH on the Hub (%(default)s)",
+    )
+    parser.add_argument(
+        "--backend", choices=("tensorflow", "onnx"), default="tensorflow", help="onnx for an export (%(default)s)"
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="where it can be reached; 0.0.0.0: anywhere (%(default)s)")
+    parser.add_argument("--port", type=int, default=7860, help="%(default)s")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Return the exit status."""
+    if find_spec("gradio") is None:
+        raise UserError("the page needs the extra app: .venv/bin/uv sync --frozen --inexact --extra app")
+    with tempfile.TemporaryDirectory(prefix="redacoes-") as folder:
+        os.environ["GRADIO_TEMP_DIR"] = folder  # of uploads and downloads; both are read when Gradio is imported
+        os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+        from redacoes.app import listen, serve
+
+        taken = listen(options.host, options.port)
+
+        from redacoes.app_service import Service
+
+        print(f"http://{options.host}:{taken.getsockname()[1]}", flush=True)
+        serve(Service(options.model, options.backend), taken, Path(folder))
+    return 0

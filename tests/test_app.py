@@ -1,0 +1,479 @@
+"""The page, as people use it: a real server, a real browser, and clients of its API."""
+
+import io
+import json
+import os
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import quantiles
+from typing import Any
+
+import pandas as pd
+import psutil
+import pytest
+
+from redacoes import app_service, arrow, synthetic
+from redacoes.app_texts import TEXTS, say
+from tests.conftest import BIN, Clone
+
+CHROMIUM = shutil.which("chromium")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+LOOPBACK = re.compile(r"(https?|wss?)://127\.0\.0\.1[:/]|data:|blob:")
+HTML = "<script>document.title = 'executado'</script><img src=x onerror=\"document.title = 'executado'\">"
+
+
+@dataclass
+class Page:
+    """A server of the page.
+
+    Attributes:
+        url: Its address.
+        process: Its process.
+        folder: Where it keeps uploads and downloads.
+        log: What it prints.
+    """
+
+    url: str
+    process: subprocess.Popen[str]
+    folder: Path
+    log: Path
+
+    def get(self, path: str) -> tuple[int, str]:
+        try:
+            with urllib.request.urlopen(f"{self.url}{path}", timeout=60) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    def health(self) -> int:
+        return self.get("/health")[0]
+
+    def files(self) -> list[Path]:
+        return [path for path in self.folder.rglob("*") if path.is_file()]
+
+
+@contextmanager
+def served(clone: Clone, folder: Path, *options: str) -> Iterator[Page]:
+    """The command in a clone, with a folder for all that it writes beside; it must leave nothing there."""
+    folder.mkdir()
+    log = folder.with_suffix(".log")
+    environment = {**clone.environment, "TMPDIR": str(folder)}
+    with log.open("w") as errors, subprocess.Popen(
+        [str(BIN / "redacoes"), "app", "--port", "0", *options],
+        cwd=clone.path, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True,
+    ) as process:  # fmt: skip
+        try:
+            assert process.stdout
+            url = process.stdout.readline().strip()
+            assert url.startswith("http://127.0.0.1:"), log.read_text()
+            wait(lambda: answers(url))
+            yield Page(url, process, folder, log)
+        finally:
+            process.kill()
+
+
+def answers(url: str) -> bool:
+    try:
+        urllib.request.urlopen(f"{url}/version", timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
+def wait(until: Any) -> None:
+    deadline = time.monotonic() + 180
+    while not until():
+        assert time.monotonic() < deadline, "what was waited for did not happen"
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def page(origin: Clone, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    with served(origin, tmp_path_factory.mktemp("pagina") / "tmp") as page:
+        assert page.health() == 503
+        assert page.get("/")[0] == 200  # before the model has loaded
+        assert json.loads(page.get("/version")[1])["digest"] is None
+        wait(lambda: page.health() == 200)
+        yield page
+        page.process.send_signal(signal.SIGTERM)
+        assert page.process.wait(30) == 0
+        assert "Traceback" not in page.log.read_text()
+        assert not list(page.folder.iterdir())
+
+
+@pytest.fixture(scope="module")
+def known(origin: Clone) -> list[tuple[str, int, float]]:
+    """The test essays, with the scores that `evaluate` gave them."""
+    essays = arrow.load(origin.path / "data/splits")["test"]["essay"]
+    scores = pd.read_csv(origin.path / "metrics/predictions.csv")
+    return list(zip(essays, scores["predicted"], scores["expected"], strict=True))
+
+
+@pytest.fixture
+def client(page: Page) -> Any:
+    return api(page)
+
+
+def api(page: Page) -> Any:
+    from gradio_client import Client
+
+    return Client(page.url, verbose=False, analytics_enabled=False)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if not CHROMIUM:
+        reason = "chromium is not installed (Debian: chromium), so nothing is known of the page in a browser"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def tab(browser: Any, page: Page, locale: str = "pt-BR", width: int = 900) -> Iterator[Any]:
+    """The page in a tab that reaches nothing but this machine, and in which no script of an essay may run."""
+    context = browser.new_context(locale=locale, viewport={"width": width, "height": 900}, accept_downloads=True)
+    foreign: list[str] = []
+
+    def route(request: Any) -> None:
+        if LOOPBACK.match(request.request.url):
+            request.continue_()
+        else:
+            foreign.append(request.request.url)
+            request.abort()
+
+    context.route("**/*", route)
+    opened = context.new_page()
+    opened.set_default_timeout(60_000)
+    dialogs: list[str] = []
+    opened.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    opened.goto(page.url)
+    ready = "O modelo está pronto." if locale == "pt-BR" else "The model is ready."
+    opened.get_by_text(ready).wait_for()
+    yield opened
+    assert foreign == []
+    assert dialogs == []
+    assert "executado" not in opened.title()
+    context.close()
+
+
+def test_every_text_is_in_both_languages() -> None:
+    for key, (portuguese, english) in TEXTS.items():
+        assert portuguese, key
+        assert english, key
+        assert set(re.findall(r"{(\w+)}", portuguese)) == set(re.findall(r"{(\w+)}", english)), key
+    assert say("score", "pt") == "Corrigir"
+    assert say("score", "en") == "Score"
+
+
+def test_a_pasted_essay_is_scored_and_explained(browser: Any, page: Page, known: list[tuple[str, int, float]]) -> None:
+    text, predicted, expected = known[0]
+    with tab(browser, page) as opened:
+        assert opened.evaluate("document.documentElement.lang") == "pt-BR"
+        assert "uma estimativa da nota que um corretor daria: nas 12 redações de teste" in opened.inner_text("body")
+        opened.fill("#essay textarea", text)
+        opened.click("#score")
+        opened.wait_for_selector("#result .essay")
+        shown = opened.inner_text("#result")
+        assert f"Nota estimada: {predicted}" in shown
+        assert f"nota média esperada: {expected:.1f}".replace(".", ",") in shown
+        assert len(opened.query_selector_all("#result .bars > div")) == 11
+        opened.get_by_label("English").click()
+        opened.get_by_text(f"Estimated score: {predicted}").wait_for()
+        assert opened.evaluate("document.documentElement.lang") == "en"
+        opened.get_by_role("tab", name="Model").click()
+        about = opened.inner_text("#about")
+        assert "qwk" in about
+        assert "Confusion matrix" in about
+        assert "train.epochs" in opened.inner_html("#about")
+    assert text[:40] not in page.log.read_text()
+
+
+def test_html_in_an_essay_is_text(browser: Any, page: Page) -> None:
+    with tab(browser, page, "en-US") as opened:
+        opened.fill("#essay textarea", f"{HTML} The rest of the text is in English, and there is not much of it.")
+        opened.click("#score")
+        opened.wait_for_selector("#result .essay")
+        shown = opened.inner_text("#result")
+        assert "<script>document.title" in shown
+        assert "onerror=" in shown
+        assert "does not seem to be in Portuguese" in shown
+        assert "very short" in shown
+        opened.fill("#essay textarea", " \n ")
+        opened.click("#score")
+        opened.get_by_text("There is no text to score.").wait_for()
+
+
+def test_the_keyboard_is_enough(browser: Any, page: Page, known: list[tuple[str, int, float]]) -> None:
+    text, predicted, _ = known[1]
+    with tab(browser, page) as opened:
+
+        def tab_to(element: str) -> None:
+            for _ in range(30):
+                opened.keyboard.press("Tab")
+                if opened.evaluate("selector => document.activeElement.closest(selector) !== null", element):
+                    return
+            raise AssertionError(f"{element} cannot be reached")
+
+        tab_to("#language")
+        tab_to("[role=tab]")
+        tab_to("#essay")
+        opened.keyboard.insert_text(text)
+        tab_to("#score")
+        assert opened.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+        opened.keyboard.press("Enter")
+        opened.get_by_text(f"Nota estimada: {predicted}").wait_for()
+        unnamed = "[...document.querySelectorAll('input, textarea, button, select')].filter(e => e.offsetParent && " \
+            "!e.innerText.trim() && !e.ariaLabel && !e.title && !(e.labels && e.labels.length)).map(e => e.outerHTML)"  # fmt: skip
+        assert opened.evaluate(unnamed) == []
+
+
+def test_a_narrow_screen_scrolls_in_one_direction(
+    browser: Any, page: Page, known: list[tuple[str, int, float]]
+) -> None:
+    with tab(browser, page, width=360) as opened:
+        opened.fill("#essay textarea", known[0][0])
+        opened.click("#score")
+        opened.wait_for_selector("#result .essay")
+        for name in ("Turma", "Modelo", "Corrigir"):
+            opened.get_by_role("tab", name=name).click()
+            opened.wait_for_timeout(300)
+            assert opened.evaluate("document.documentElement.scrollWidth") == 360
+
+
+def test_files_are_scored_downloaded_and_forgotten(
+    browser: Any, page: Page, known: list[tuple[str, int, float]], tmp_path: Path
+) -> None:
+    essay, table = tmp_path / "redação.txt", tmp_path / "turma.csv"
+    essay.write_text(known[2][0], encoding="utf-8")
+    rows = [[text, f"=cmd|'/C calc'!A{place}", f"-{place}.5"] for place, (text, *_) in enumerate(known)]
+    pd.DataFrame([*rows, ["", "vazia", "0"]], columns=["essay", "=nome", "n"]).to_csv(table, index=False)
+    with tab(browser, page) as opened:
+        opened.set_input_files("#upload input[type=file]", essay)
+        opened.wait_for_function("document.querySelector('#essay textarea').value.length > 50")
+        assert opened.input_value("#essay textarea") == known[2][0]
+        opened.get_by_role("tab", name="Turma").click()
+        opened.set_input_files("#table-file input[type=file]", table)
+        opened.get_by_text("turma.csv").wait_for()
+        opened.click("#score-many")
+        opened.wait_for_selector("#summary .bars")
+        shown = opened.inner_text("#summary")
+        assert f"{len(known)} redações corrigidas." in shown
+        assert "1 linhas não puderam ser lidas" in shown
+        opened.wait_for_selector("#download a")
+        with opened.expect_download() as downloading:
+            opened.click("#download a")
+        downloading.value.save_as(tmp_path / "notas.csv")
+        assert len(page.files()) >= 3
+    content = (tmp_path / "notas.csv").read_bytes()
+    assert content.startswith(b"\xef\xbb\xbf")
+    found = pd.read_csv(io.BytesIO(content), encoding="utf-8-sig")
+    assert list(found["essay"]) == [text for text, *_ in known]
+    assert list(found["predicted"]) == [predicted for _, predicted, _ in known]
+    assert list(found["'=nome"]) == [f"'=cmd|'/C calc'!A{place}" for place in range(len(known))]
+    assert list(found["n"]) == [-place - 0.5 for place in range(len(known))]
+    wait(lambda: not page.files())  # once the tab is closed
+
+
+TEXTS_TO_SCORE = {
+    "one word": "palavra",
+    "emoji": "🙂🇧🇷👩‍🏫 " * 20,
+    "Arabic": "مرحبا بالعالم " * 10,
+    "punctuation": "?!… — ;",
+    "NUL": "um\0 texto",
+    "a list": "[" * 5000,
+    "HTML": HTML,
+    "formula": "=cmd|' /C calc'!A0",
+}
+
+
+def test_any_text_has_a_score_by_the_api(client: Any, known: list[tuple[str, int, float]]) -> None:
+    for name, text in TEXTS_TO_SCORE.items():
+        found = client.predict(text, "en", api_name="/score")
+        assert 0 <= found["predicted"] <= 10, name
+        assert found["warnings"], name
+    for text, predicted, expected in known:
+        found = client.predict(text, api_name="/score")
+        assert found["predicted"] == predicted
+        assert found["expected"] == pytest.approx(expected, abs=1e-6)
+    named = client.view_api(return_format="dict")["named_endpoints"]
+    assert set(named) == {"/score", "/score_file"}
+
+
+def test_what_cannot_be_scored_is_told(client: Any, tmp_path: Path) -> None:
+    from gradio_client import handle_file
+    from gradio_client.exceptions import AppError
+
+    for text, says in (
+        ("", "There is no text"),
+        (" \0\n", "There is no text"),
+        ("x" * 1_000_000, "1000000 characters"),
+    ):
+        with pytest.raises(AppError, match=says):
+            client.predict(text, "en", api_name="/score")
+    zipped = io.BytesIO()
+    with zipfile.ZipFile(zipped, "w") as file:
+        file.writestr("a.csv", "essay\na\n")
+    for content, says in (
+        (zipped.getvalue(), "turma.csv is a ZIP or Excel file"),
+        (b"texto\na\n", "no column 'essay' among 'texto'"),
+        (b"essay\n\n", "no row that can be scored"),
+        (b"", "turma.csv is empty"),
+        (b'essay\n"a\n', "quotes of this row cannot be read"),
+        (b"essay\n" + b"a\n" * (app_service.ROWS + 1), "more than 20000 essays"),
+    ):
+        path = tmp_path / "turma.csv"
+        path.write_bytes(content)
+        with pytest.raises(AppError, match=says) as told:
+            client.predict(handle_file(path), "essay", ",", "en", api_name="/score_file")
+        assert str(tmp_path) not in str(told.value)
+    with pytest.raises(AppError, match="Escolha um arquivo"):
+        client.predict(None, "essay", ",", "pt", api_name="/score_file")
+
+
+def test_no_file_of_the_server_can_be_read_or_written(page: Page, origin: Clone, tmp_path: Path) -> None:
+    for path in ("/etc/passwd", str(origin.path / "params.yaml"), "params.yaml", "../../etc/passwd", "%2Fetc%2Fpasswd"):
+        assert page.get(f"/gradio_api/file={urllib.request.quote(path, safe='%')}")[0] in (403, 404), path
+    boundary = "fronteira"
+    for name in ("../../fora.csv", "/tmp/fora.csv", "..\\fora.csv"):
+        body = (
+            f'--{boundary}\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\n'
+            f"Content-Type: text/csv\r\n\r\nessay\r\na\r\n--{boundary}--\r\n"
+        ).encode()
+        request = urllib.request.Request(
+            f"{page.url}/gradio_api/upload", body, {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+        )
+        with urllib.request.urlopen(request) as answer:
+            [written] = json.loads(answer.read())
+        assert Path(written).resolve().is_relative_to(page.folder)
+        Path(written).unlink()
+    large = b"x" * (app_service.MEGABYTES * 1024 * 1024 + 1024)
+    body = b"\r\n".join(
+        [b"--f", b'Content-Disposition: form-data; name="files"; filename="a.csv"', b"", large, b"--f--", b""]
+    )
+    request = urllib.request.Request(
+        f"{page.url}/gradio_api/upload", body, {"Content-Type": "multipart/form-data; boundary=f"}
+    )
+    with pytest.raises(urllib.error.HTTPError, match="413"):
+        urllib.request.urlopen(request)
+
+
+def test_another_port_is_asked_for_where_one_is_taken(page: Page, origin: Clone) -> None:
+    port = page.url.rsplit(":", 1)[1]
+    done = origin.run("redacoes", "app", "--port", port, check=False)
+    assert done.returncode == 1
+    assert f"error: 127.0.0.1:{port} cannot be used: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_twenty_clients_get_each_its_own(
+    origin: Clone, tmp_path: Path, known: list[tuple[str, int, float]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with served(origin, tmp_path / "tmp") as page:
+        wait(lambda: page.health() == 200)
+        server = psutil.Process(page.process.pid)
+        seconds: list[float] = []
+        wrong: list[str] = []
+        refused = 0
+        end = time.monotonic() + 40
+        memory: list[int] = []
+
+        def ask(place: int) -> None:
+            nonlocal refused
+            client = api(page)
+            turn = place
+            while time.monotonic() < end:
+                text, predicted, expected = known[turn % len(known)]
+                turn += 1
+                begun = time.monotonic()
+                if place == 0:  # this one always fails, and must harm no other
+                    try:
+                        client.predict("", "en", api_name="/score")
+                    except Exception as error:
+                        refused += "There is no text" in str(error)
+                    continue
+                found = client.predict(text, api_name="/score")
+                seconds.append(time.monotonic() - begun)
+                if found["predicted"] != predicted or abs(found["expected"] - expected) > 1e-5:
+                    wrong.append(text[:30])
+
+        threads = [threading.Thread(target=ask, args=(place,)) for place in range(20)]
+        for thread in threads:
+            thread.start()
+        while time.monotonic() < end:
+            time.sleep(2)
+            memory.append(server.memory_info().rss)
+        for thread in threads:
+            thread.join()
+        p95 = quantiles(seconds, n=20)[-1]
+        with capsys.disabled():
+            print(
+                f"\n20 clients: {len(seconds)} answers, p95 {p95:.2f} s, memory {memory[0] >> 20} to {memory[-1] >> 20} MB"
+            )
+        assert wrong == []
+        assert len(seconds) > 100
+        assert refused > 5
+        assert memory[-1] < 1.1 * memory[len(memory) // 4]
+        leaving = [api(page).submit("um texto que ninguém espera " * 500, api_name="/score") for _ in range(30)]
+        del leaving
+        begun = time.monotonic()
+        assert api(page).predict(known[0][0], api_name="/score")["predicted"] == known[0][1]
+        assert time.monotonic() - begun < 60
+
+        table = tmp_path / "turma.csv"
+        essays = [row["essay"] for row in synthetic.essays(1000, 8)]
+        pd.DataFrame({"essay": essays * 10}).to_csv(table, index=False)
+        from gradio_client import handle_file
+
+        summary, _, path = api(page).predict(handle_file(table), "essay", ",", "pt", api_name="/score_file")
+        assert "10000 redações corrigidas." in summary
+        assert len(pd.read_csv(path)) == 10_000
+
+        api(page).submit(handle_file(table), "essay", ",", "pt", api_name="/score_file")
+        time.sleep(1)
+        page.process.send_signal(signal.SIGTERM)
+        assert page.process.wait(60) == 0
+        assert "Traceback" not in page.log.read_text()
+        assert not list(page.folder.iterdir())
+        assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss > 0
+
+
+@pytest.mark.slow
+def test_a_model_that_does_not_load_is_told(origin: Clone, tmp_path: Path, browser: Any) -> None:
+    with served(origin, tmp_path / "tmp", "--model", "models/nada") as page:
+        wait(lambda: page.health() == 500)
+        assert "no folder here" in page.get("/health")[1]
+        opened = browser.new_page(locale="pt-BR")
+        opened.goto(page.url)
+        opened.get_by_text("O modelo não pôde ser carregado").wait_for()
+        opened.close()
+        page.process.send_signal(signal.SIGINT)
+        assert page.process.wait(30) == 130
+        assert "Traceback" not in page.log.read_text()
