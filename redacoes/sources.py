@@ -39,7 +39,8 @@ def found(model: str | Path, root: Path = Path()) -> Iterator[Path]:
         try:
             revision = Revision(name, root)
         except UserError as error:
-            hint = nearest(name, [str(SCORER)]) or "; dvc repro makes models/scorer, or dvc pull fetches it"
+            near = "" if name == str(SCORER) else nearest(name, [str(SCORER)])
+            hint = near or f"; dvc repro makes {SCORER}, or dvc pull fetches it"
             raise UserError(
                 f"{name!r} is no folder here, no branch, tag, commit or experiment, and not OWNER/NAME@HASH{hint}"
             ) from error

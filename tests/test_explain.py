@@ -23,9 +23,9 @@ from redacoes.cli import main
 from redacoes.errors import UserError
 from redacoes.explain import by_sentence, by_word, sentences
 from redacoes.explanation import Explanation, points
+from redacoes.explanation_page import minus, page
 from redacoes.files import write_json
 from redacoes.neighbours import Neighbours
-from redacoes.page import minus, page
 from redacoes.portable import portable_config
 from redacoes.scorer import Scorer
 from redacoes.scoring import Decision
@@ -416,8 +416,9 @@ def test_a_program_gets_json_and_a_teacher_a_page(
 
     # what stands in the way is said before anything is computed, and a page that is there stays
     (tmp_path / "pasta").mkdir()
-    for place in ("pasta", "nada/x.html"):
-        refused("explain", str(tmp_path / "aluna.txt"), "--html", str(tmp_path / place))
+    for place in (tmp_path / "pasta", tmp_path / "nada/x.html", Path("/dev/null")):
+        refused("explain", str(tmp_path / "aluna.txt"), "--html", str(place))
+    assert Path("/dev/null").is_char_device()
     refused("explain", str(tmp_path / "nada.txt"), "--html", str(html))
     assert html.read_text(encoding="utf-8") == whole
 

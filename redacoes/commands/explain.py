@@ -32,8 +32,8 @@ def run(options: argparse.Namespace) -> int:
     text = essay.read(options.file)
     from redacoes.explain import by_sentence, by_word
     from redacoes.explanation import Explanation
+    from redacoes.explanation_page import page
     from redacoes.neighbours import Neighbours
-    from redacoes.page import page
     from redacoes.scorer import Scorer
 
     by = options.by or ("sentence" if options.backend == "onnx" else "both")
@@ -70,7 +70,7 @@ def _takes_colour() -> bool:
 def _writable(path: Path) -> Path:
     """Return the file that `path` leads to, before anything is computed for it."""
     target = path.resolve()
-    if target.exists() and not target.is_file():
+    if path.exists() and not path.is_file():
         raise UserError(f"--html must name a file, and {path} is none")
     if not target.parent.is_dir():
         raise UserError(f"there is no folder {path.parent}; make it, or name another file for --html")
