@@ -1,4 +1,4 @@
-"""What `redacoes explain` has found out about one essay, for a program and for the terminal. The page is in `explanation_page`."""
+"""What `redacoes explain` found out about one essay, as JSON and for the terminal; `explanation_page` makes HTML."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass

@@ -28,7 +28,7 @@ from redacoes.files import write_json
 from redacoes.neighbours import Neighbours
 from redacoes.portable import portable_config
 from redacoes.scorer import Scorer
-from redacoes.scoring import Decision
+from redacoes.scoring import Decision, expected_score, softmax
 from tests.conftest import Clone
 from tests.test_families import FAMILIES, published
 
@@ -269,6 +269,12 @@ def test_words_of_each_family_add_up(tmp_path: Path, family: str) -> None:
     assert max(abs(effect.effect) for effect in words.effects) > 1e-3  # else there would be nothing to add up
     assert words.expected == pytest.approx(scorer.score([text])["expected"][0], abs=1e-3)
     assert sum(effect.effect for effect in words.effects) == pytest.approx(words.expected - words.baseline, abs=1e-3)
+    [ids], _ = scorer.encode([text])
+    inside, pad = set(scorer.tokenizer.all_special_ids), scorer.tokenizer.pad_token_id
+    blank = [token if token in inside else pad for token in ids]
+    if family not in ("roberta", "xlm-roberta", "camembert"):  # whose positions do not count padding among ids
+        probabilities = softmax(scorer.logits([blank]))
+        assert words.baseline == pytest.approx(expected_score(probabilities)[0], abs=1e-3)
     assert not all(words.seen)
     assert words.seen[0]
     assert words.seen[-1]
