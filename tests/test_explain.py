@@ -551,6 +551,12 @@ def test_a_near_copy_finds_its_original(here: Path) -> None:
         rows = list(pool.map(lambda essay: neighbours.nearest(essay["essay"], 1)[0].row, essays * 3))
     assert rows == [essay["row"] for essay in essays] * 3
 
+    from redacoes import arrow
+
+    unseen = list(arrow.load("data/splits")["test"]["essay"])
+    assert sum(map(neighbours.is_far, unseen)) <= len(unseen) / 4  # essays of the same kind are not far
+    assert neighbours.is_far("😀 " * 60)
+
     # vectors are computed once, and again when they are damaged
     again = Neighbours.load(scorer)
     assert {path.name: path.stat().st_mtime_ns for path in Path(".work/neighbours").iterdir()} == kept
