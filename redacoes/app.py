@@ -29,7 +29,7 @@ from redacoes import app_views
 from redacoes.app_service import CHARACTERS, MEGABYTES, ROWS, RefusedError, Service, spreadsheet
 from redacoes.app_texts import Language, say
 from redacoes.errors import UserError
-from redacoes.page import COLOURS, PARTS
+from redacoes.explanation_page import COLOURS, PARTS
 
 KEPT = 900  # seconds for which a file may lie in the private folder
 WAITING = 100  # requests; one more is told to come again

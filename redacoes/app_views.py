@@ -10,7 +10,7 @@ from redacoes.app_service import SENTENCES, Answer, Class, Service
 from redacoes.app_texts import Language, say
 from redacoes.commands.text import leaves, number
 from redacoes.explanation import beginning
-from redacoes.page import bars, table, tinted
+from redacoes.explanation_page import bars, table, tinted
 
 
 def decimal(value: float, language: Language, places: int = 1) -> str:
