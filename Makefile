@@ -70,8 +70,9 @@ plots: install  ## write the DVC plots page, and the same plots as pictures, int
 	dvc plots show --out plots
 	python -m tools.draw_plots plots
 
-pictures: install  ## redraw the README's pictures from the plots of this workspace
+pictures: install  ## redraw the README's pictures from this workspace: its plots, and the page in Chromium
 	python -m tools.draw_plots docs
+	python -m tools.draw_page docs
 
 packages: install  ## take the versions in packages.json from uv.lock
 	python -m tools.pin_packages

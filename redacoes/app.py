@@ -177,11 +177,11 @@ def blocks(service: Service, files: Files) -> gr.Blocks:
         language = gr.Radio([("Português", "pt"), ("English", "en")], value="pt", elem_id="language")
         with gr.Tab("Corrigir") as tab_one:
             essay = gr.Textbox(lines=12, max_lines=24, elem_id="essay")
-            upload = gr.File(file_types=[".txt"], height=120, elem_id="upload")
+            upload = gr.File(file_types=[".txt"], height=140, elem_id="upload")
             button = gr.Button(variant="primary", elem_id="score")
             result = gr.HTML(elem_id="result")
         with gr.Tab("Turma") as tab_many:
-            table_file = gr.File(file_types=[".csv", ".jsonl", ".ndjson", ".parquet"], height=120, elem_id="table-file")
+            table_file = gr.File(file_types=[".csv", ".jsonl", ".ndjson", ".parquet"], height=140, elem_id="table-file")
             with gr.Row():
                 column = gr.Textbox("essay")
                 delimiter = gr.Textbox(",")

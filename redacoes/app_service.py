@@ -88,12 +88,18 @@ class Service:
         confusion: Columns score, predicted and essays; None where it is not known.
     """
 
-    def __init__(self, model: str, backend: Backend) -> None:
-        """Begin to load `model`."""
+    def __init__(self, model: str, backend: Backend, reveals: bool) -> None:
+        """Begin to load a model.
+
+        Args:
+            model: As :meth:`redacoes.Scorer.load` takes it.
+            backend: What computes.
+            reveals: Whether training essays may be shown, which are those of real people.
+        """
         self.model, self.failure, self.unknown = model, "", ""
         self.run: dict[str, Any] | None = None
         self.confusion: pd.DataFrame | None = None
-        self._backend, self._done = backend, threading.Event()
+        self._backend, self._reveals, self._done = backend, reveals, threading.Event()
         self._neighbours: Neighbours | None = None
         threading.Thread(target=self._load, name="load", daemon=True).start()
 
@@ -160,7 +166,7 @@ class Service:
             cleaned,
             score,
             by_sentence(scorer, cleaned) if few else None,
-            neighbours.nearest(cleaned, NEIGHBOURS) if neighbours else [],
+            neighbours.nearest(cleaned, NEIGHBOURS) if neighbours and self._reveals else [],
             warnings,
         )
 

@@ -69,7 +69,9 @@ class Page:
         return self.get("/health")[0]
 
     def files(self) -> list[Path]:
-        return [path for path in self.folder.rglob("*") if path.is_file()]
+        """Files of uploads and downloads; Gradio leaves an empty one beside them."""
+        private = self.folder.glob("redacoes-*/**/*")
+        return [path for path in private if path.is_file() and path.stat().st_size]
 
 
 @contextmanager

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from redacoes.errors import UserError
 
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
@@ -37,5 +39,6 @@ def run(options: argparse.Namespace) -> int:
         from redacoes.app_service import Service
 
         print(f"http://{options.host}:{taken.getsockname()[1]}", flush=True)
-        serve(Service(options.model, options.backend), taken, Path(folder))
+        reveals = options.host in LOOPBACK
+        serve(Service(options.model, options.backend, reveals), taken, Path(folder))
     return 0
