@@ -19,6 +19,8 @@ refused takes all others of its batch along. It has no user names and no encrypt
 """
 
 import argparse
+import os
+import signal
 import sys
 from http import HTTPStatus
 from pathlib import Path
@@ -71,6 +73,18 @@ def refused(reason: str) -> HTTPException:
     return HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, reason)
 
 
+def end_on_sigterm() -> None:
+    """Have SIGTERM do what Ctrl-C does: by itself it ends LitServe's first process alone, and the others stay."""
+    first = os.getpid()
+
+    def end(*_: Any) -> None:
+        if os.getpid() != first:  # of a process that has the handler from the first
+            os._exit(128 + signal.SIGTERM)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, end)
+
+
 def main() -> None:
     """Serve until SIGTERM or Ctrl-C."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -81,6 +95,7 @@ def main() -> None:
     options = parser.parse_args()
     with told():
         Scorer.load(options.export, "onnx")  # what is wrong with it is told here, in one sentence
+    end_on_sigterm()
     server = litserve.LitServer(
         Essays(options.export),
         accelerator="cpu",
