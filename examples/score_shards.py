@@ -1,7 +1,7 @@
 """Score a folder of Parquet shards on a local cluster of workers: python examples/score_shards.py SHARDS OUT.
 
-Ray Data hands the shards to a pool of workers, each with a `redacoes.Scorer` and one thread. What travels through Ray is
-the names of the shards and how each went; essays go from file to file inside a worker, a window at a time.
+Ray Data hands the shards to a pool of workers, each with a `redacoes.Scorer` and one thread. Names of shards and
+how each went travel through Ray; essays go from file to file inside a worker, a window at a time.
 
 For each shard of SHARDS, OUT gets a file of the same name: its columns, and those of `redacoes score`, in its order. It
 appears whole or not at all, and holds a hash of the shard and of the model. Run again, after a kill or with more
@@ -14,6 +14,7 @@ The cluster is on loopback alone, sends no telemetry, and ends with the script.
 import argparse
 import fcntl
 import json
+import logging
 import os
 import resource
 import shutil
@@ -30,6 +31,8 @@ from typing import Any
 
 os.environ |= {  # before Ray is imported; its processes inherit them
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # its C++ parts write to this terminal
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # else it listens on every interface, and runs what it is sent
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAYON_NUM_THREADS": "1",  # of the tokenizer: one thread for each worker
 }
@@ -82,8 +85,13 @@ class ShardScorer:
                 state, reason = "failed", str(error)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         return {
-            **{"shard": str(shard), "state": state, "reason": reason, "rows": rows},
-            **{"begun": begun, "pid": os.getpid(), "peak": peak},
+            "shard": str(shard),
+            "state": state,
+            "reason": reason,
+            "rows": rows,
+            "begun": begun,
+            "pid": os.getpid(),
+            "peak": peak,
         }
 
     def _shard(self, shard: Path) -> tuple[str, int]:
@@ -137,6 +145,7 @@ def cluster(workers: int) -> Iterator[None]:
         if abandoned(left, int(left.name.removeprefix(ROOM).split("-")[0])):
             shutil.rmtree(left, ignore_errors=True)
     room = tempfile.mkdtemp(prefix=f"{ROOM}{os.getpid()}-", dir=parent)
+    started: list[psutil.Process] = []
     try:
         ray.init(
             address="local",
@@ -175,9 +184,11 @@ def score(shards: list[Path], out: Path, model: Path, backend: str, column: str,
     """Score shards on a cluster of this machine, and yield how each went, as :class:`ShardScorer` tells it."""
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
-    context.log_internal_stack_trace_to_stdout = False
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     with cluster(workers):
-        told_of = ray.data.from_items([{"shard": str(shard.resolve())} for shard in shards], override_num_blocks=len(shards))
+        told_of = ray.data.from_items(
+            [{"shard": str(shard.resolve())} for shard in shards], override_num_blocks=len(shards)
+        )
         done = told_of.map(
             ShardScorer,
             fn_constructor_args=(str(model.absolute()), backend, column, str(out.resolve())),
