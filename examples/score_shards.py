@@ -158,12 +158,17 @@ def cluster(workers: int) -> Iterator[None]:
             _node_ip_address="127.0.0.1",
             _temp_dir=room,
         )
+        signal.signal(signal.SIGTERM, _terminated)  # Ray has set one of its own
         started = psutil.Process().children(recursive=True)
         yield
     finally:
         ray.shutdown()
         psutil.wait_procs(started, timeout=10)
         shutil.rmtree(room, ignore_errors=True)
+
+
+def _terminated(*_: object) -> None:
+    sys.exit(128 + signal.SIGTERM)
 
 
 @contextmanager
@@ -264,7 +269,7 @@ def main() -> None:
     parser.add_argument("--workers", metavar="N", type=int, default=2, help="processes (%(default)s)")
     parser.add_argument("--json", action="store_true", help="tell the figures of the run as JSON")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, _terminated)
     with told():
         try:
             sys.exit(run(options))
