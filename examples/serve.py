@@ -19,7 +19,8 @@
 
 EXPORT is what `redacoes export --format onnx` wrote. uv makes an environment for this script, without TensorFlow; the
 rest of the project is imported from the checkout that this file is in, so that essays are cleaned, cut and decided
-upon as everywhere else. Requests that come together are scored together.
+upon as everywhere else. Each request is scored by itself: LitServe can join
+requests into one batch, but then one that is refused takes all others of its batch along.
 
     POST /predict {"text": "…"} -> {"predicted": 7, "expected": 6.9, …}, the columns of `redacoes score`
     GET  /health                -> 200 once the model has loaded, 503 before
@@ -42,8 +43,7 @@ from redacoes.corpus import clean
 from redacoes.errors import UserError, told
 from redacoes.scorer import Scorer
 
-BATCH = 16  # requests
-WAIT = 0.01  # seconds for others to join a request
+WORKERS = 2  # processes that score, one request at a time each
 LONGEST = 100_000  # characters of an essay
 
 
@@ -58,12 +58,12 @@ class Essays(litserve.LitAPI):
 
     def __init__(self, model: str) -> None:
         """Keep the folder of the model, which each worker loads for itself."""
-        super().__init__(max_batch_size=BATCH, batch_timeout=WAIT)
+        super().__init__()
         self.model = model
 
     def setup(self, device: str) -> None:
         """Load the model."""
-        self.scorer = Scorer.load(self.model, "onnx")
+        self.scorer = Scorer.load(self.model, "onnx", threads=1)
 
     def decode_request(self, request: Request) -> str:
         """Return the essay of a request."""
@@ -71,17 +71,9 @@ class Essays(litserve.LitAPI):
             raise HTTPException(422, "the essay holds nothing that can be read")
         return request.text
 
-    def batch(self, inputs: list[str]) -> list[str]:
-        """Return the essays of requests that came together."""
-        return inputs
-
-    def predict(self, x: list[str]) -> list[dict[str, Any]]:
-        """Return a row of scores for each essay."""
-        return self.scorer.score(x).to_dict("records")
-
-    def unbatch(self, output: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Return the rows, one for each request."""
-        return output
+    def predict(self, x: str) -> dict[str, Any]:
+        """Return the row of scores of an essay."""
+        return self.scorer.score([x]).to_dict("records")[0]
 
 
 def main() -> None:
@@ -103,7 +95,9 @@ def main() -> None:
             raise UserError(
                 f"{options.model} holds no model.onnx; redacoes export --format onnx --out FOLDER writes it"
             )
-        server = litserve.LitServer(Essays(str(Path(options.model).absolute())), accelerator="cpu", timeout=60)
+        server = litserve.LitServer(
+            Essays(str(Path(options.model).absolute())), accelerator="cpu", workers_per_device=WORKERS, timeout=60
+        )
         server.run(host=options.host, port=options.port, generate_client_file=False, num_api_servers=1)
 
 

@@ -80,6 +80,10 @@ def test_litserve_answers_as_the_scorer_and_ends_with_its_process(served: tuple[
     for wrong in ({"texto": ESSAYS[0]}, {"text": " \0"}, {"text": 7}, ["a"], {"text": "a" * 100_001}):
         assert ask(wrong).status_code == 422
     assert ask({"text": ESSAYS[0]}).json() == answers[0].json()
+    mixed = [text if place % 5 else " " for place, text in enumerate(ESSAYS)]
+    with ThreadPoolExecutor(20) as clients:  # one that is refused harms no other
+        statuses = [answer.status_code for answer in clients.map(ask, [{"text": text} for text in mixed])]
+    assert statuses == [200 if place % 5 else 422 for place in range(len(ESSAYS))]
 
     processes = [server, *server.children(recursive=True)]
     listening = {c.laddr.ip for process in processes for c in process.net_connections("inet") if c.status == "LISTEN"}
