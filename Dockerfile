@@ -1,6 +1,6 @@
 # The page in a container: docker build -t redacoes . && docker run --rm -p 7860:7860 redacoes
-# Before that, dvc pull (or dvc repro) lays out models/, which is copied in. The base image is named by its full tag; a
-# digest (FROM …@sha256:…) would also keep it from being replaced under that tag.
+# Before that, dvc pull (or dvc repro) lays out models/, which is copied in. The base image's tag moves with each
+# patch of Python 3.11; a digest (FROM …@sha256:…) would keep it from being replaced under that tag.
 FROM python:3.11-slim-bookworm
 
 ENV PYTHONUNBUFFERED=1 \

@@ -19,8 +19,8 @@
 
 EXPORT is what `redacoes export --format onnx` wrote. uv makes an environment for this script, without TensorFlow; the
 rest of the project is imported from the checkout that this file is in, so that essays are cleaned, cut and decided
-upon as everywhere else. Each request is scored by itself: LitServe can join
-requests into one batch, but then one that is refused takes all others of its batch along.
+upon as everywhere else. Each request is scored by itself: LitServe can join requests into one batch, but then one that
+is refused takes all others of its batch along.
 
     POST /predict {"text": "…"} -> {"predicted": 7, "expected": 6.9, …}, the columns of `redacoes score`
     GET  /health                -> 200 once the model has loaded, 503 before
