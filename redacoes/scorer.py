@@ -60,7 +60,11 @@ class Scorer:
 
     @classmethod
     def load(
-        cls, model: str | Path = portable.SCORER, backend: Backend = "tensorflow", root: Path = Path()
+        cls,
+        model: str | Path = portable.SCORER,
+        backend: Backend = "tensorflow",
+        root: Path = Path(),
+        threads: int | None = None,
     ) -> "Scorer":
         """Return the scorer of a trained model.
 
@@ -69,14 +73,15 @@ class Scorer:
                 experiment of the project in `root`, or ``OWNER/NAME@HASH`` on the Hugging Face Hub.
             backend: tensorflow, or onnx for a folder that `redacoes export --format onnx` wrote.
             root: The project's folder.
+            threads: Batches that are computed side by side; as many as there are processors where it is None.
 
         Raises:
             UserError: There is no such model, it is damaged, or it is not one for `backend`.
         """
+        threads = threads or processors()
         with sources.found(model, root) as folder:
             config, tokenizer, tokenize = tokenization(folder, model)
             decision = portable.load_decision(folder)
-            threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
             classifier, forward = _BACKENDS[backend](folder, threads)
             digest = _digest(folder, backend, f"{decision}{tokenize}")
         pool = ThreadPoolExecutor(threads, thread_name_prefix="forward")
@@ -197,6 +202,11 @@ def tokenization(folder: Path, name: str | Path) -> tuple[Any, Any, Tokenize]:
     if not known:
         warn(f"{name} does not say what it saw of a long essay: the first {longest} tokens are taken")
     return config, tokenizer, Tokenize(**{"max_length": longest, "truncation": "head", **known}, batch_size=WINDOW)
+
+
+def processors() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _digest(folder: Path, backend: Backend, settings: str) -> str:

@@ -1,0 +1,282 @@
+"""Score a folder of Parquet shards on a local cluster of workers: python examples/score_shards.py SHARDS OUT.
+
+Ray Data hands the shards to a pool of workers, each with a `redacoes.Scorer` and one thread. Names of shards and
+how each went travel through Ray; essays go from file to file inside a worker, a window at a time.
+
+For each shard of SHARDS, OUT gets a file of the same name: its columns, and those of `redacoes score`, in its order. It
+appears whole or not at all, and holds a hash of the shard and of the model. Run again, after a kill or with more
+shards, the script scores what is missing, and what was made of another shard or by another model. A shard that cannot
+be scored is named, the others are done, and the exit status is 1.
+
+The cluster is on loopback alone, sends no telemetry, and ends with the script.
+"""
+
+import argparse
+import fcntl
+import json
+import logging
+import os
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import blake2b, file_digest
+from pathlib import Path
+from typing import Any
+
+os.environ |= {  # before Ray is imported; its processes inherit them
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # its C++ parts write to this terminal
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # else it listens on every interface, and runs what it is sent
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAYON_NUM_THREADS": "1",  # of the tokenizer: one thread for each worker
+}
+
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+import ray
+from tqdm import tqdm
+
+from redacoes import checkpoint, portable, sources
+from redacoes.errors import UserError, told
+from redacoes.essay_files import EssayFile
+from redacoes.files import abandoned
+from redacoes.scorer import Scorer
+
+KEY = b"redacoes"  # in an output's metadata: what it was made of
+OBJECTS = 100 * 2**20  # bytes of shared memory for Ray, which carries names alone
+ROOM = "redacoes-ray-"
+
+
+class ShardScorer:
+    """A worker: one scorer, which is given one shard after the other."""
+
+    def __init__(self, model: str, backend: Any, column: str, out: str) -> None:
+        """Load the model. What is wrong with it is told by :meth:`__call__`, since Ray would wrap it."""
+        self.column, self.out, self.fault = column, Path(out), ""
+        try:
+            self.scorer = Scorer.load(model, backend, threads=1)
+        except UserError as error:
+            self.fault = str(error)
+
+    def __call__(self, item: dict[str, str]) -> dict[str, Any]:
+        """Score one shard.
+
+        Args:
+            item: ``shard``, its path.
+
+        Returns:
+            ``shard``, ``state`` (scored, kept, failed, or unusable where there is no model), ``reason`` (empty where
+            nothing is wrong), ``rows``, ``begun`` (seconds since the epoch), ``pid`` and ``peak`` (bytes, the most
+            memory that this worker has held so far).
+        """
+        begun, shard = time.time(), Path(item["shard"])
+        state, reason, rows = "unusable", self.fault, 0
+        if not self.fault:
+            try:
+                state, rows = self._shard(shard)
+            except (UserError, OSError, pa.ArrowException) as error:
+                state, reason = "failed", str(error)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        return {
+            "shard": str(shard),
+            "state": state,
+            "reason": reason,
+            "rows": rows,
+            "begun": begun,
+            "pid": os.getpid(),
+            "peak": peak,
+        }
+
+    def _shard(self, shard: Path) -> tuple[str, int]:
+        """Return whether the shard was scored or kept, and how many essays it holds."""
+        target = self.out / shard.name
+        source = EssayFile(str(shard), self.column, ",", "utf-8")
+        with shard.open("rb") as file:
+            content = file_digest(file, blake2b).hexdigest()
+        key = blake2b(f"{self.scorer.digest} {self.column} {content}".encode(), digest_size=16).hexdigest().encode()
+        if (rows := _rows(target, key)) is not None:
+            return "kept", rows
+        draft, rows = target.with_name(f".{shard.name}.draft"), 0
+        nothing = pa.Table.from_pandas(self.scorer.score([]), preserve_index=False).schema
+        schema = pa.schema([*source.schema, *nothing], metadata={KEY: key})
+        with pq.ParquetWriter(draft, schema, compression="zstd") as writer:
+            for carried, scores in self._scored(source):
+                added = pa.Table.from_pandas(scores, schema=nothing, preserve_index=False)
+                writer.write_table(pa.table([*carried.columns, *added.columns], schema=schema))
+                rows += len(scores)
+        draft.replace(target)
+        return "scored", rows
+
+    def _scored(self, source: EssayFile) -> Iterator[tuple[pa.Table, Any]]:
+        waiting: deque[pa.Table] = deque()
+
+        def texts() -> Iterator[list[str]]:
+            for window in source.windows():
+                for row in window.rejects:
+                    raise UserError(f"{source.name}, row {row.line}: {row.reason}; mend or remove the row")
+                waiting.append(window.carried)
+                yield window.texts
+
+        for scores in self.scorer.stream(texts()):
+            yield waiting.popleft(), scores
+
+
+def _rows(target: Path, key: bytes) -> int | None:
+    """Return how many rows an output has that was made of this shard by this model; None where there is none."""
+    try:
+        metadata = pq.read_metadata(target)
+    except (OSError, pa.ArrowException):
+        return None
+    return metadata.num_rows if (metadata.metadata or {}).get(KEY) == key else None
+
+
+@contextmanager
+def cluster(workers: int) -> Iterator[None]:
+    """Run Ray on this machine, on loopback and in a folder of its own, while the block runs."""
+    parent = Path(tempfile.gettempdir())
+    for left in parent.glob(f"{ROOM}[0-9]*-*"):
+        if abandoned(left, int(left.name.removeprefix(ROOM).split("-")[0])):
+            shutil.rmtree(left, ignore_errors=True)
+    room = tempfile.mkdtemp(prefix=f"{ROOM}{os.getpid()}-", dir=parent)
+    started: list[psutil.Process] = []
+    try:
+        ray.init(
+            address="local",
+            num_cpus=workers,
+            num_gpus=0,
+            object_store_memory=OBJECTS,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level="error",
+            _node_ip_address="127.0.0.1",
+            _temp_dir=room,
+        )
+        signal.signal(signal.SIGTERM, _terminated)  # Ray has set one of its own
+        started = psutil.Process().children(recursive=True)
+        yield
+    finally:
+        ray.shutdown()
+        psutil.wait_procs(started, timeout=10)
+        shutil.rmtree(room, ignore_errors=True)
+
+
+def _terminated(*_: object) -> None:
+    sys.exit(128 + signal.SIGTERM)
+
+
+@contextmanager
+def claimed(out: Path) -> Iterator[None]:
+    """Make the folder of outputs, and keep other runs out of it. The kernel ends the claim when the process ends."""
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"another run is writing to {out}; wait for it, or name another folder") from None
+        for draft in out.glob(".*.draft"):
+            draft.unlink()
+        yield
+
+
+def score(shards: list[Path], out: Path, model: Path, backend: str, column: str, workers: int) -> Iterator[Any]:
+    """Score shards on a cluster of this machine, and yield how each went, as :class:`ShardScorer` tells it."""
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+    with cluster(workers):
+        told_of = ray.data.from_items(
+            [{"shard": str(shard.resolve())} for shard in shards], override_num_blocks=len(shards)
+        )
+        done = told_of.map(
+            ShardScorer,
+            fn_constructor_args=(str(model.absolute()), backend, column, str(out.resolve())),
+            compute=ray.data.ActorPoolStrategy(size=workers),
+            num_cpus=1,
+        )
+        yield from done.iter_rows()
+
+
+def run(options: argparse.Namespace) -> int:
+    """Return the exit status."""
+    shards = sorted(options.shards.glob("*.parquet"))
+    if not shards:
+        raise UserError(f"{options.shards} holds no .parquet file; name the folder of the shards")
+    if options.out.resolve() == options.shards.resolve():
+        raise UserError(f"{options.out} is the folder of the shards; name another for what is written")
+    if options.workers < 1:
+        raise UserError(f"--workers is {options.workers}; it must be at least 1")
+    start, results = time.time(), []
+    with sources.found(options.model) as folder, claimed(options.out):
+        checkpoint.load_config(folder)
+        portable.load_decision(folder)
+        bar = tqdm(total=len(shards), unit=" shards", disable=not sys.stderr.isatty())
+        with bar:
+            for result in score(shards, options.out, folder, options.backend, options.text_column, options.workers):
+                if result["state"] == "unusable":
+                    raise UserError(result["reason"])
+                if result["state"] == "failed":
+                    bar.write(f"error: {result['reason']}", file=sys.stderr)
+                results.append(result)
+                bar.update()
+    summary = summarize(results, start)
+    print(json.dumps(summary, indent=2) if options.json else told_summary(summary, options.out))
+    return 1 if summary["failed"] else 0
+
+
+def summarize(results: list[dict[str, Any]], start: float) -> dict[str, Any]:
+    """Return counts, seconds and peak memory of a run that began at `start`, in seconds since the epoch."""
+    begun, end = min(result["begun"] for result in results), time.time()
+    essays = sum(result["rows"] for result in results if result["state"] == "scored")
+    return {
+        **{state: sum(result["state"] == state for result in results) for state in ("scored", "kept", "failed")},
+        "essays": essays,
+        "seconds": end - start,
+        "until_first_shard": begun - start,
+        "essays_per_second": essays / (end - begun),
+        "peak_driver": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "peak_workers": [
+            max(result["peak"] for result in results if result["pid"] == pid)
+            for pid in sorted({result["pid"] for result in results})
+        ],
+    }
+
+
+def told_summary(summary: dict[str, Any], out: Path) -> str:
+    """Return one sentence about a run."""
+    kept = f", {summary['kept']} were there already" if summary["kept"] else ""
+    failed = f", {summary['failed']} could not be scored" if summary["failed"] else ""
+    return (
+        f"{out}: {summary['scored']} shards scored{kept}{failed}; {summary['essays']} essays in "
+        f"{summary['seconds']:.0f} s, {summary['essays_per_second']:.0f} a second once the cluster had started"
+    )
+
+
+def main() -> None:
+    """Parse the command line, and exit with its status."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("shards", metavar="SHARDS", type=Path, help="a folder of .parquet files")
+    parser.add_argument("out", metavar="OUT", type=Path, help="the folder to write")
+    parser.add_argument("--model", default=str(portable.SCORER), help="as in redacoes score (%(default)s)")
+    parser.add_argument("--backend", choices=("tensorflow", "onnx"), default="tensorflow", help="(%(default)s)")
+    parser.add_argument("--text-column", metavar="NAME", default="essay", help="(%(default)s)")
+    parser.add_argument("--workers", metavar="N", type=int, default=2, help="processes (%(default)s)")
+    parser.add_argument("--json", action="store_true", help="tell the figures of the run as JSON")
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, _terminated)
+    with told():
+        try:
+            sys.exit(run(options))
+        except KeyboardInterrupt:
+            print(f"interrupted; {options.out} keeps what was done, and the same command goes on", file=sys.stderr)
+            sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+# /// script
+# requires-python = ">=3.11,<3.14"
+# dependencies = [
+#     "litserve==0.2.19",
+#     "numpy>=2.0",
+#     "onnxruntime>=1.23",
+#     "pandas>=3.0",
+#     "psutil>=7.0",
+#     "pyarrow>=21",
+#     "pydantic>=2.11",
+#     "requests>=2.32",
+#     "ruamel-yaml>=0.18",
+#     "safetensors>=0.5",
+#     "tqdm>=4.67",
+#     "transformers==4.54.1",
+# ]
+# ///
+"""Serve an exported model over HTTP with LitServe: uv run examples/serve.py EXPORT [--host H] [--port N].
+
+EXPORT is what `redacoes export --format onnx` wrote. uv makes an environment for this script, without TensorFlow; the
+rest of the project is imported from the checkout that this file is in, so that essays are cleaned, cut and decided
+upon as everywhere else. Each request is scored by itself: LitServe can join requests into one batch, but then one that
+is refused takes all others of its batch along.
+
+    POST /predict {"text": "…"} -> {"predicted": 7, "expected": 6.9, …}, the columns of `redacoes score`
+    GET  /health                -> 200 once the model has loaded, 503 before
+"""
+
+import argparse
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the project, which this environment has not installed
+
+import litserve
+from fastapi import HTTPException
+from pydantic import BaseModel, Field
+
+from redacoes.corpus import clean
+from redacoes.errors import UserError, told
+from redacoes.scorer import Scorer
+
+WORKERS = 2  # processes that score, one request at a time each
+LONGEST = 100_000  # characters of an essay
+
+
+class Request(BaseModel):
+    """What is sent; FastAPI answers 422 to anything else."""
+
+    text: Annotated[str, Field(max_length=LONGEST)]
+
+
+class Essays(litserve.LitAPI):
+    """How a request becomes an essay, and a row of scores a response."""
+
+    def __init__(self, model: str) -> None:
+        """Keep the folder of the model, which each worker loads for itself."""
+        super().__init__()
+        self.model = model
+
+    def setup(self, device: str) -> None:
+        """Load the model."""
+        self.scorer = Scorer.load(self.model, "onnx", threads=1)
+
+    def decode_request(self, request: Request) -> str:
+        """Return the essay of a request."""
+        if not clean(request.text):
+            raise HTTPException(422, "the essay holds nothing that can be read")
+        return request.text
+
+    def predict(self, x: str) -> dict[str, Any]:
+        """Return the row of scores of an essay."""
+        return self.scorer.score([x]).to_dict("records")[0]
+
+
+def main() -> None:
+    """Parse the command line, and serve until the process is told to end."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", metavar="EXPORT", help="a folder that redacoes export --format onnx wrote")
+    parser.add_argument("--host", default="127.0.0.1", help="(%(default)s)")
+    parser.add_argument("--port", type=int, default=8000, help="(%(default)s)")
+    options = parser.parse_args()
+    main_process = os.getpid()
+
+    def end(*_: object) -> None:
+        # LitServe ends its workers after Ctrl-C alone; after SIGTERM, they would stay and keep the port
+        raise KeyboardInterrupt if os.getpid() == main_process else SystemExit
+
+    signal.signal(signal.SIGTERM, end)
+    with told():
+        if not Path(options.model, "model.onnx").is_file():
+            raise UserError(
+                f"{options.model} holds no model.onnx; redacoes export --format onnx --out FOLDER writes it"
+            )
+        server = litserve.LitServer(
+            Essays(str(Path(options.model).absolute())), accelerator="cpu", workers_per_device=WORKERS, timeout=60
+        )
+        server.run(host=options.host, port=options.port, generate_client_file=False, num_api_servers=1)
+
+
+if __name__ == "__main__":
+    main()
