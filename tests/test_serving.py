@@ -122,9 +122,7 @@ def test_the_steps_of_the_dockerfile_make_an_environment_that_works(origin: Clon
     def here(text: str) -> str:
         return text.replace("/tmp/uv", str(uv)).replace("/app", str(app))
 
-    environment = {
-        name: os.environ[name] for name in ("PATH", "HOME", "PIP_FIND_LINKS", "PIP_CERT") if name in os.environ
-    }
+    environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
     environment["PATH"] = f"{Path(sys.executable).resolve().parent}:{environment['PATH']}"  # the image's Python
     for name, value in INSTRUCTIONS:
         if name == "ENV":
