@@ -1,8 +1,8 @@
 """What grows when shards are scored at scale, and what does not: python -m benchmarks.scale.
 
-`examples/score_shards.py` with 1 and 2 workers, and beside it one `redacoes.Scorer` in one process with one thread, on 1,
-2 and 4 times as many synthetic shards, with the workspace's scorer in ONNX Runtime. Memory is the peak of what a process
-holds (resident).
+`examples/score_shards.py` with 1 and 2 workers, and beside it one `redacoes.Scorer` in one process with one thread, on
+1, 2 and 4 times as many synthetic shards, with the scorer of the workspace in ONNX Runtime. Memory is the peak of what
+a process holds (resident).
 """
 
 import json
