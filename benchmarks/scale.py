@@ -1,11 +1,16 @@
-"""What grows when shards are scored at scale, and what does not: python -m benchmarks.scale.
+"""Scoring shards on a cluster, at 1, 2 and 4 times the data: python -m benchmarks.scale [--essays N].
 
-`examples/score_shards.py` with 1 and 2 workers, and beside it one `redacoes.Scorer` in one process with one thread, on
-1, 2 and 4 times as many synthetic shards, with the workspace's scorer in ONNX Runtime. Memory is the peak of what a
-process holds (resident).
+Synthetic essays, in shards of 500, are scored by the ONNX export of models/scorer: by `examples/score_shards.py` with
+1 and with 2 workers of one thread each, and by one process with one `redacoes.Scorer` with 1 and with 2 threads, each
+contestant a process of its own in the same run. Essays per second count from when the models are loaded, and `ratio` is
+to the one process with as many threads. Peaks are of resident memory, in MB; `objects` is Ray's object store, and `ray`
+all of Ray's own processes together, both sampled four times a second.
 """
 
+import argparse
 import json
+import os
+import platform
 import resource
 import subprocess
 import sys
@@ -14,76 +19,112 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from redacoes import synthetic
-from redacoes.scorer import Scorer
 
+SHARD = 500  # essays
 TIMES = (1, 2, 4)
-SHARDS, ESSAYS = 4, 1000  # at once the data; essays of one shard
+MB = 2**20
 SCRIPT = Path("examples", "score_shards.py")
 
 
-def make_shards(folder: Path, count: int) -> Path:
+def write_shards(folder: Path, count: int) -> None:
     folder.mkdir()
-    for number in range(count):
-        essays = [row["essay"] for row in synthetic.essays(ESSAYS, number)]
-        pq.write_table(pa.table({"essay": essays}), folder / f"{number:03}.parquet")
-    return folder
+    table = pa.Table.from_pylist([{"id": n, "essay": row["essay"]} for n, row in enumerate(synthetic.essays(count, 3))])
+    for start in range(0, count, SHARD):
+        pq.write_table(table.slice(start, SHARD), folder / f"part-{start // SHARD:05d}.parquet")
 
 
-def one_process(shards: str, model: str, threads: str) -> dict[str, Any]:
-    """Score the shards one after the other by one `Scorer`."""
-    scorer, count = Scorer.load(model, "onnx", threads=int(threads)), 0
-    start = time.perf_counter()
-    for path in sorted(Path(shards).glob("*.parquet")):
-        count += len(scorer.score(pq.read_table(path)["essay"].to_pylist()))
-    rate = count / (time.perf_counter() - start)
-    return {"essays_per_second": rate, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
+def one_scorer(model: str, shards: str, out: str, threads: str) -> None:
+    """Score shards one after the other in this process, and print its figures as JSON."""
+    from redacoes.scorer import Scorer
+
+    begun = time.time()
+    scorer = Scorer.load(model, "onnx", threads=int(threads))
+    start, count = time.time(), 0
+    for shard in sorted(Path(shards).glob("*.parquet")):
+        table = pq.read_table(shard)
+        scores = pa.Table.from_pandas(scorer.score(table["essay"].to_pylist()), preserve_index=False)
+        for name in scores.column_names:
+            table = table.append_column(name, scores[name])
+        pq.write_table(table, Path(out, shard.name))
+        count += len(table)
+    end = time.time()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(json.dumps({"seconds": end - begun, "essays_per_second": count / (end - start), "peak_driver": peak}))
 
 
-def run(*command: str) -> dict[str, Any]:
-    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command)}: {done.stderr}")
-    return json.loads(done.stdout)
+def watched(command: list[str]) -> dict[str, Any]:
+    """Run what prints its figures as JSON, and return them with the peaks of what it started."""
+    peaks = {"objects": 0, "ray": 0}
+    start = time.time()
+    with tempfile.TemporaryFile("w+") as printed, tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen(command, stdout=printed, stderr=said)
+        while process.poll() is None:
+            now = {"objects": 0, "ray": 0}
+            for child in psutil.Process(process.pid).children(recursive=True):
+                try:
+                    name, memory = " ".join(child.cmdline()[:1]), child.memory_info()
+                except psutil.Error:  # it has ended
+                    continue
+                if name.endswith("raylet"):
+                    now["objects"] += memory.shared
+                if "ShardScorer" not in name and "MapWorker" not in name:
+                    now["ray"] += memory.rss
+            peaks = {key: max(value, now[key]) for key, value in peaks.items()}
+            time.sleep(0.25)
+        printed.seek(0)
+        said.seek(0)
+        if process.returncode:
+            raise SystemExit(f"{' '.join(command)}: {said.read()}")
+        return {**json.loads(printed.read()), **peaks, "wall": time.time() - start}
+
+
+def row(name: str, essays: int, found: dict[str, Any], base: dict[str, Any]) -> None:
+    workers = " + ".join(f"{peak / MB:.0f}" for peak in found.get("peak_workers", [])) or "-"
+    print(
+        f"| {name} | {essays:,} | {found['wall']:.0f} | {found['essays_per_second']:.0f} "
+        f"| {found['essays_per_second'] / base['essays_per_second']:.2f} | {found['peak_driver'] / MB:.0f} | {workers} "
+        f"| {found['objects'] / MB:.0f} | {found['ray'] / MB:.0f} |",
+        flush=True,
+    )
+
+
+def processor() -> str:
+    known = Path("/proc/cpuinfo")
+    lines = known.read_text().splitlines() if known.exists() else []
+    return next((line.split(": ")[1] for line in lines if line.startswith("model name")), platform.machine())
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as room:
-        model = f"{room}/onnx"
-        export = ["export", "--format", "onnx", "--out", model]
-        subprocess.run([sys.executable, "-m", "redacoes.cli", *export], check=True, capture_output=True)
-        print("| essays | | seconds in all | essays/s | to one `Scorer` | driver, MB | each worker, MB |")
-        print("| --- | --- | --- | --- | --- | --- | --- |")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--essays", type=int, default=4000, help="of the smallest run (%(default)s)")
+    parser.add_argument("--model", help="an ONNX export (models/scorer, exported)")
+    options = parser.parse_args()
+    print(f"{os.cpu_count()} processors, {processor()}; load before: {os.getloadavg()[0]:.1f}; synthetic essays")
+    print("| | essays | seconds | essays/s | ratio | driver | workers | objects | ray |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    with tempfile.TemporaryDirectory() as folder:
+        model = options.model or f"{folder}/onnx"
+        if not options.model:
+            export = [sys.executable, "-m", "redacoes.cli", "export", "--format", "onnx", "--out", model]
+            subprocess.run(export, check=True, capture_output=True)
         for times in TIMES:
-            shards = make_shards(Path(room, f"shards-{times}"), SHARDS * times)
-            count = f"{SHARDS * times * ESSAYS:,}"
-            start = time.time()
-            alone = run("-m", "benchmarks.scale", str(shards), model, "1")
-            rate = alone["essays_per_second"]
-            seconds, peak = time.time() - start, mb(alone["peak"])
-            print(f"| {count} | one `Scorer`, 1 thread | {seconds:.0f} | {rate:.0f} | 1.0 | | {peak} |", flush=True)
-            for workers in (1, 2):
-                out = f"{room}/out-{times}-{workers}"
-                options = ["--model", model, "--backend", "onnx", "--workers", str(workers), "--json"]
-                told = run(str(SCRIPT), str(shards), out, *options)
-                peaks = ", ".join(map(mb, told["peak_workers"]))
-                print(
-                    f"| {count} | {workers} worker{'s'[: workers - 1]} | {told['seconds']:.0f} | "
-                    f"{told['essays_per_second']:.0f} | {told['essays_per_second'] / rate:.1f} | "
-                    f"{mb(told['peak_driver'])} | {peaks} |",
-                    flush=True,
-                )
-
-
-def mb(size: int) -> str:
-    return f"{size / 1e6:.0f}"
+            essays, shards = options.essays * times, Path(folder, f"shards-{times}")
+            write_shards(shards, essays)
+            for count in (1, 2):
+                outs = [Path(folder, f"{name}-{times}-{count}") for name in ("one", "cluster")]
+                outs[0].mkdir()
+                code = "import sys; from benchmarks.scale import one_scorer; one_scorer(*sys.argv[1:])"
+                base = watched([sys.executable, "-c", code, model, str(shards), str(outs[0]), str(count)])
+                row(f"one Scorer, threads: {count}", essays, {**base, "objects": 0, "ray": 0}, base)
+                script = [sys.executable, str(SCRIPT), str(shards), str(outs[1]), "--model", model, "--backend", "onnx"]
+                found = watched([*script, "--workers", str(count), "--json"])
+                row(f"cluster, workers: {count}", essays, found, base)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        print(json.dumps(one_process(*sys.argv[1:])))
-    else:
-        main()
+    main()
