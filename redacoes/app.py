@@ -32,6 +32,7 @@ from redacoes.errors import UserError
 from redacoes.explanation_page import COLOURS, PARTS
 
 KEPT = 900  # seconds for which a file may lie in the private folder
+TABS = 500  # of which Gradio remembers what they last sent; one more, and the oldest is forgotten
 WAITING = 100  # requests; one more is told to come again
 AT_ONCE = 2  # requests that are computed at the same time
 SHOWN = 100  # rows of a class that the page shows
@@ -171,6 +172,11 @@ def blocks(service: Service, files: Files) -> gr.Blocks:
         spreadsheet(found.table, target)
         return app_views.many(found, language), app_views.first(found, SHOWN), str(target)
 
+    def closed(request: gr.Request) -> None:
+        files.forget(request)
+        # Gradio keeps what each tab last sent and was shown, whether it is closed or not
+        page.state_holder.session_data.pop(request.session_hash, None)
+
     with gr.Blocks(title="Redações", analytics_enabled=False) as page:
         head = gr.HTML(app_views.heading(service, "pt"))
         state = gr.HTML(app_views.status(service, "pt"))
@@ -211,7 +217,8 @@ def blocks(service: Service, files: Files) -> gr.Blocks:
             concurrency_id="score",
         )
         gr.api(score, api_name="score", concurrency_id="score", concurrency_limit=AT_ONCE)
-        page.unload(files.forget)
+        page.unload(closed)
+    page.state_session_capacity = TABS
     page.queue(max_size=WAITING, default_concurrency_limit=AT_ONCE)
     return page
 

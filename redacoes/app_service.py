@@ -31,6 +31,7 @@ from redacoes.scorer import Backend, Scorer
 CHARACTERS = 100_000  # of one essay
 MEGABYTES = 20  # of one file
 ROWS = 20_000  # of one file
+ALL_CHARACTERS = 100_000_000  # of the essays of one file: a Parquet of a few hundred bytes can unfold to gigabytes
 SENTENCES = 200  # that are told apart: each is a score more
 SHORT = 50  # words
 NEIGHBOURS = 3
@@ -185,12 +186,16 @@ class Service:
             scorer = self.scorer(language)
             rejects: list[Reject] = []
             carried, texts = [], []
+            count = 0
             for window in source.windows():
                 rejects += window.rejects
                 texts.append(window.texts)
                 carried.append(window.carried)
                 if sum(map(len, texts)) > ROWS:
                     raise RefusedError(say("too_many", language, most=ROWS))
+                count += sum(map(len, window.texts))
+                if count > ALL_CHARACTERS:
+                    raise RefusedError(say("too_large", language, most=ALL_CHARACTERS))
             parts: list[pd.DataFrame] = []
             for scored in scorer.stream(filter(None, texts)):
                 parts.append(scored)

@@ -92,6 +92,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "no_file": ("Escolha um arquivo primeiro.", "Choose a file first."),
     "too_many": ("O arquivo tem mais de {most} redações.", "The file has more than {most} essays."),
+    "too_large": (
+        "As redações do arquivo têm mais de {most} caracteres ao todo; divida o arquivo.",
+        "The essays of the file have more than {most} characters in all; divide the file.",
+    ),
     "bad_file": ("O arquivo não pôde ser lido: {reason}", "The file could not be read: {reason}"),
     "model": ("Modelo", "Model"),
     "commit": ("Commit", "Commit"),

@@ -22,6 +22,8 @@ from typing import Any
 
 import pandas as pd
 import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from redacoes import app_service, arrow, synthetic
@@ -326,6 +328,25 @@ def test_any_text_has_a_score_by_the_api(client: Any, known: list[tuple[str, int
         assert found["expected"] == pytest.approx(expected, abs=1e-6)
     named = client.view_api(return_format="dict")["named_endpoints"]
     assert set(named) == {"/score", "/score_file"}
+
+
+def test_a_closed_client_leaves_nothing_in_memory(page: Page) -> None:
+    client = api(page)
+    client.predict("um texto", api_name="/score")
+    remembered = f"/gradio_api/deep_link?session_hash={client.session_hash}"  # tells what Gradio keeps of a session
+    assert json.loads(page.get(remembered)[1])
+    client.close()
+    wait(lambda: json.loads(page.get(remembered)[1]) == "")
+
+
+def test_a_small_file_that_unfolds_to_a_large_one_is_refused(client: Any, tmp_path: Path) -> None:
+    from gradio_client import handle_file
+    from gradio_client.exceptions import AppError
+
+    repeated = pa.DictionaryArray.from_arrays(pa.array([0] * 5000, pa.int32()), pa.array(["a" * 50_000]))
+    pq.write_table(pa.table({"essay": repeated}), tmp_path / "turma.parquet")
+    with pytest.raises(AppError, match="more than 100000000 characters"):
+        client.predict(handle_file(tmp_path / "turma.parquet"), "essay", ",", "en", api_name="/score_file")
 
 
 def test_what_cannot_be_scored_is_told(client: Any, tmp_path: Path) -> None:
