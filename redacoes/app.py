@@ -7,7 +7,6 @@ when the browser's tab is closed, or after a quarter of an hour, and with the pa
 import shutil
 import signal
 import socket
-import sys
 import tempfile
 import threading
 import time
@@ -260,29 +259,36 @@ def listen(host: str, port: int) -> socket.socket:
         raise UserError(f"{host}:{port} cannot be used: {error.strerror}; choose another with --port") from error
 
 
-@contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """Leave by the way that Ctrl-C takes, so that nothing is left behind."""
+class _Server(uvicorn.Server):
+    """A server that ends by SIGTERM or Ctrl-C, and tells of it once all that it runs has ended."""
 
-    def leave(*_: Any) -> None:
-        sys.exit(0)
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Not as uvicorn does, which raises the signal again while requests are still being ended."""
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C has ended it."""
+        return signal.SIGINT in self._captured_signals
 
 
 def serve(service: Service, taken: socket.socket, folder: Path) -> None:
-    """Answer until SIGTERM or Ctrl-C."""
+    """Answer until SIGTERM; Ctrl-C raises KeyboardInterrupt in the end."""
+    # Gradio uses a constant that Starlette has renamed, and each request would say so
+    warnings.filterwarnings("ignore", message="'HTTP_422_UNPROCESSABLE_ENTITY'")
     config = uvicorn.Config(
         application(service, Files(folder)),
-        log_level="warning",
+        log_level="critical",  # whose errors would be those of tabs that are open when it is ended
         access_log=False,
         timeout_graceful_shutdown=GRACE,
     )
-    with _ended_by_sigterm():
-        # Gradio uses a constant that Starlette has renamed, and each request would say so
-        warnings.filterwarnings("ignore", message="'HTTP_422_UNPROCESSABLE_ENTITY'")
-        uvicorn.Server(config).run(sockets=[taken])
+    server = _Server(config)
+    server.run(sockets=[taken])
+    if server.interrupted:
+        raise KeyboardInterrupt

@@ -4,7 +4,6 @@ import io
 import json
 import os
 import re
-import resource
 import shutil
 import signal
 import subprocess
@@ -485,7 +484,6 @@ def test_twenty_clients_get_each_its_own(
         assert page.process.wait(60) == 0
         assert "Traceback" not in page.log.read_text()
         assert not list(page.folder.iterdir())
-        assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss > 0
 
 
 @pytest.mark.slow

@@ -2,6 +2,8 @@
 
 import argparse
 import os
+import signal
+import sys
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,6 +31,7 @@ def run(options: argparse.Namespace) -> int:
     """Return the exit status."""
     if find_spec("gradio") is None:
         raise UserError("the page needs the extra app: .venv/bin/uv sync --frozen --inexact --extra app")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that the folder is removed
     with tempfile.TemporaryDirectory(prefix="redacoes-") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder  # of uploads and downloads; both are read when Gradio is imported
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
