@@ -27,6 +27,7 @@ from redacoes.portable import SCORER
 from redacoes.provenance import describe
 from redacoes.revisions import WORKSPACE, Revision
 from redacoes.scorer import Backend, Scorer
+from redacoes.sources import PUBLISHED
 
 CHARACTERS = 100_000  # of one essay
 MEGABYTES = 20  # of one file
@@ -122,11 +123,12 @@ class Service:
 
     def _describe(self) -> None:
         folder = Path(self.model)
-        if (folder.is_dir() and folder.resolve() != SCORER.resolve()) or ("@" in self.model and not folder.exists()):
+        here = folder.is_dir()
+        if (here and folder.resolve() != SCORER.resolve()) or (not here and PUBLISHED.fullmatch(self.model)):
             self.unknown = "only models/scorer, and revisions of this project, say what made them"
             return
         try:
-            revision = Revision(WORKSPACE if folder.is_dir() else self.model, Path())
+            revision = Revision(WORKSPACE if here else self.model, Path())
             self.run = describe(revision)
             self.confusion = pd.read_csv(io.StringIO(revision.text("metrics/confusion.csv")))
         except UserError as error:

@@ -8,6 +8,7 @@ import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
+from redacoes.commands import add_backend, add_model
 from redacoes.errors import UserError
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -15,14 +16,8 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
-    parser.add_argument(
-        "--model",
-        default="models/scorer",
-        help="a folder, a branch, tag, commit or experiment, or OWNER/NAME@HASH on the Hub (%(default)s)",
-    )
-    parser.add_argument(
-        "--backend", choices=("tensorflow", "onnx"), default="tensorflow", help="onnx for an export (%(default)s)"
-    )
+    add_model(parser)
+    add_backend(parser)
     parser.add_argument("--host", default="127.0.0.1", help="where it can be reached; 0.0.0.0: anywhere (%(default)s)")
     parser.add_argument("--port", type=int, default=7860, help="%(default)s")
 

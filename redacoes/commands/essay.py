@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+from redacoes.commands import add_model
 from redacoes.errors import UserError, nearest
 
 MOST = 1_000_000  # characters, as of a field of a CSV
@@ -13,12 +14,7 @@ MOST = 1_000_000  # characters, as of a field of a CSV
 def add_argument(parser: argparse.ArgumentParser) -> None:
     """Describe the essay and the model on the command line."""
     parser.add_argument("file", metavar="FILE", help="a text file in UTF-8 with one essay, or - for standard input")
-    parser.add_argument(
-        "--model",
-        metavar="MODEL",
-        default="models/scorer",
-        help="a folder, a revision, or OWNER/NAME@HASH (%(default)s)",
-    )
+    add_model(parser)
 
 
 def read(name: str) -> str:

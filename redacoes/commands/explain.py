@@ -6,16 +6,14 @@ import os
 import sys
 from pathlib import Path
 
-from redacoes.commands import essay
+from redacoes.commands import add_backend, essay
 from redacoes.errors import UserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     essay.add_argument(parser)
-    parser.add_argument(
-        "--backend", choices=("tensorflow", "onnx"), default="tensorflow", help="onnx tells sentences apart, not words"
-    )
+    add_backend(parser, "onnx tells sentences apart, not words")
     parser.add_argument("--by", choices=("sentence", "word", "both"), help="both, or sentence with the backend onnx")
     parser.add_argument(
         "--neighbours", metavar="N", type=int, default=0, help="the N training essays most like it, of models/scorer"

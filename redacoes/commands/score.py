@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from redacoes.commands import add_backend, add_model
 from redacoes.errors import UserError
 
 SHOWN = 20  # rows that are reported one by one
@@ -16,14 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     parser.add_argument("essays", metavar="FILE", help="a .csv, .jsonl or .parquet file, or - for standard input")
     parser.add_argument("--out", metavar="FILE", required=True, type=Path, help="a .csv, .jsonl or .parquet file")
-    parser.add_argument(
-        "--model",
-        default="models/scorer",
-        help="a folder, a branch, tag, commit or experiment, or OWNER/NAME@HASH on the Hub (%(default)s)",
-    )
-    parser.add_argument(
-        "--backend", choices=("tensorflow", "onnx"), default="tensorflow", help="onnx for an export (%(default)s)"
-    )
+    add_model(parser)
+    add_backend(parser)
     parser.add_argument("--text-column", metavar="NAME", default="essay", help="where the essay stands (%(default)s)")
     parser.add_argument("--delimiter", metavar="C", default=",", help="between the fields of a CSV (%(default)s)")
     parser.add_argument("--encoding", default="utf-8", help="of a CSV or of JSON lines (%(default)s)")
