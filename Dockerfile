@@ -24,7 +24,7 @@ COPY --chown=app:app redacoes ./redacoes
 RUN /tmp/uv/bin/uv sync --frozen --no-dev --extra app --no-editable --python "$(command -v python)"
 
 # the model, and what the page says of it
-COPY --chown=app:app params.yaml dvc.yaml dvc.lock ./
+COPY --chown=app:app params.yaml packages.json dvc.yaml dvc.lock ./
 COPY --chown=app:app metrics ./metrics
 COPY --chown=app:app models/scorer ./models/scorer
 COPY --chown=app:app models/decision.json ./models/decision.json

@@ -235,8 +235,13 @@ def application(service: Service, files: Files) -> FastAPI:
     @app.get("/version")
     def which() -> dict[str, Any]:
         digest = service.scorer("en").digest if service.state == "ready" else None
-        commit = service.run["commit"]["hash"] if service.run else None
-        return {"version": version("redacoes"), "model": service.model, "digest": digest, "commit": commit}
+        commit = (service.run or {}).get("commit")
+        return {
+            "version": version("redacoes"),
+            "model": service.model,
+            "digest": digest,
+            "commit": commit and commit["hash"],
+        }
 
     return gr.mount_gradio_app(
         app,

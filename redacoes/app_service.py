@@ -25,7 +25,7 @@ from redacoes.explain import Effect, by_sentence, sentences
 from redacoes.neighbours import Neighbour, Neighbours
 from redacoes.portable import SCORER
 from redacoes.provenance import describe
-from redacoes.revisions import WORKSPACE, Revision
+from redacoes.revisions import WORKSPACE, Folder, Revision
 from redacoes.scorer import Backend, Scorer
 from redacoes.sources import PUBLISHED
 
@@ -128,7 +128,8 @@ class Service:
             self.unknown = "only models/scorer, and revisions of this project, say what made them"
             return
         try:
-            revision = Revision(WORKSPACE if here else self.model, Path())
+            in_clone = Path(".dvc").is_dir()
+            revision = Revision(WORKSPACE if here else self.model, Path()) if in_clone else Folder(Path())
             self.run = describe(revision)
             self.confusion = pd.read_csv(io.StringIO(revision.text("metrics/confusion.csv")))
         except UserError as error:

@@ -127,8 +127,7 @@ def model(service: Service, language: Language) -> str:
     parameters = [[key, str(value)] for key, value in leaves(run["parameters"])]
     return _section(
         name,
-        f"<p>{escape(say('commit', language))}: {escape(run['commit']['hash'][:12])}, "
-        f"{escape(run['commit']['date'][:10])}: {escape(run['commit']['subject'])}</p>",
+        *_commit(run["commit"], language),
         *limits,
         f"<h3>{escape(say('metrics', language))}</h3>",
         table([say(key, language) for key in ("metric", "value", "interval")], metrics, numbers=0),
@@ -138,6 +137,13 @@ def model(service: Service, language: Language) -> str:
         table(["", say("value", language)], parameters, numbers=0),
         "</details>",
     )
+
+
+def _commit(commit: dict[str, str] | None, language: Language) -> list[str]:
+    if commit is None:
+        return []
+    told = f"{say('commit', language)}: {commit['hash'][:12]}, {commit['date'][:10]}: {commit['subject']}"
+    return [f"<p>{escape(told)}</p>"]
 
 
 def _confusion(counts: pd.DataFrame | None, language: Language) -> list[str]:

@@ -16,23 +16,23 @@ def describe(revision: Revision) -> dict[str, Any]:
     """Return all that is known of a revision, as JSON values.
 
     Returns:
-        ``revision``, ``commit`` (hash, date and subject; of HEAD for the workspace), ``parameters``, ``data`` (file,
-        hash, where it comes from, rows and splits), ``environment`` (packages that results depend on), ``metrics`` (of
-        the test essays, with the ends of their intervals), and, for the workspace alone, ``stale`` (reasons by stage)
-        and ``problems`` (of DVC's own files, with the remedy).
+        ``revision``, ``commit`` (hash, date and subject; of HEAD for the workspace, None for what is not in git),
+        ``parameters``, ``data`` (file, hash, where it comes from, rows and splits), ``environment`` (packages that
+        results depend on), ``metrics`` (of the test essays, with the ends of their intervals), and, for the workspace
+        of a clone alone, ``stale`` (reasons by stage) and ``problems`` (of DVC's own files, with the remedy).
 
     Raises:
         UserError: The revision lacks a file, or DVC cannot read it.
     """
     found: dict[str, Any] = {
         "revision": revision.name,
-        "commit": _commit(revision),
+        "commit": _commit(revision) if revision.in_git else None,
         "parameters": revision.yaml("params.yaml"),
         "data": _data(revision),
         "environment": _packages(revision),
         "metrics": _metrics(revision),
     }
-    if revision.name == WORKSPACE:
+    if revision.name == WORKSPACE and revision.in_git:
         found["problems"] = problems(revision.root)
         found["stale"] = {} if found["problems"] else stale(revision.root)
     return found

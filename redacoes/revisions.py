@@ -24,7 +24,12 @@ class Revision:
 
     Attributes:
         name: As the user gave it.
+        root: The project's folder.
+        commit: Its hash; None for the workspace.
+        in_git: Whether git can tell more of it.
     """
+
+    in_git = True
 
     def __init__(self, name: str, root: Path) -> None:
         """Find the revision.
@@ -119,3 +124,24 @@ class Revision:
     def predictions(self) -> pd.DataFrame:
         """Return `metrics/predictions.csv`, with the row id as index."""
         return pd.read_csv(io.StringIO(self.text("metrics/predictions.csv")), index_col="row")
+
+
+class Folder(Revision):
+    """The files of a folder that is no clone, read as those of a workspace: what a container holds."""
+
+    in_git = False
+
+    def __init__(self, root: Path) -> None:
+        """Take the files in `root` as they are."""
+        self.name, self.root, self.commit = WORKSPACE, root, None
+
+    def text(self, path: str) -> str:
+        """Return the text of a file. Raises UserError where there is none."""
+        try:
+            return (self.root / path).read_text(encoding="utf-8")
+        except OSError as error:
+            raise UserError(f"{self.root / path} cannot be read: {error.strerror}") from error
+
+    def holds(self, path: str) -> bool:
+        """Tell whether there is a file."""
+        return (self.root / path).exists()

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -80,8 +81,12 @@ def served(clone: Clone, folder: Path, *options: str) -> Iterator[Page]:
     """The command in a clone, with a folder for all that it writes beside; it must leave nothing there."""
     folder.mkdir()
     log = folder.with_suffix(".log")
-    environment = {**clone.environment, "TMPDIR": str(folder)}
-    with log.open("w") as errors, subprocess.Popen(
+    trap = socket.create_server(("127.0.0.1", 0))  # whatever goes to the network comes here instead
+    trap.setblocking(False)
+    proxy = f"http://127.0.0.1:{trap.getsockname()[1]}"
+    environment = {**clone.environment, "TMPDIR": str(folder), "NO_PROXY": "127.0.0.1"}
+    environment |= dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy"), proxy)
+    with trap, log.open("w") as errors, subprocess.Popen(
         [str(BIN / "redacoes"), "app", "--port", "0", *options],
         cwd=clone.path, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True,
     ) as process:  # fmt: skip
@@ -91,6 +96,8 @@ def served(clone: Clone, folder: Path, *options: str) -> Iterator[Page]:
             assert url.startswith("http://127.0.0.1:"), log.read_text()
             wait(lambda: answers(url))
             yield Page(url, process, folder, log)
+            with pytest.raises(BlockingIOError):
+                trap.accept()
         finally:
             process.kill()
 

@@ -1,6 +1,7 @@
 """The command `redacoes` in clones: compare and inspect branches, experiments and the workspace."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -8,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from redacoes.errors import UserError
+from redacoes.provenance import describe
+from redacoes.revisions import Folder
 from tests.conftest import ROOT, Clone
 
 WITHOUT_TENSORFLOW = """
@@ -148,3 +152,16 @@ def test_inspect_says_where_data_comes_from(make_clone: Callable[[str], Clone], 
     found = json.loads(redacoes(clone, "inspect", "--json", check=False).stdout)
     assert found["data"]["from"] == str(tmp_path / "publico.csv")
     assert f"md5: {found['data']['md5']}" in clone.text("data/redacoes.csv.dvc")
+
+
+def test_what_made_a_model_is_told_without_git_too(origin: Clone, tmp_path: Path) -> None:
+    """As in a container, to which these files alone are copied."""
+    for name in ("params.yaml", "packages.json", "dvc.lock"):
+        shutil.copy(origin.path / name, tmp_path)
+    shutil.copytree(origin.path / "metrics", tmp_path / "metrics")
+    there = describe(Folder(tmp_path))
+    here = json.loads(redacoes(origin, "inspect", "--json").stdout)
+    assert there.pop("commit") is None
+    assert there == {name: here[name] for name in there}
+    with pytest.raises(UserError, match=r"dvc\.yaml cannot be read"):
+        Folder(tmp_path).text("dvc.yaml")
