@@ -121,5 +121,13 @@ def make_clone(tmp_path: Path, origin: Clone) -> Callable[[str], Clone]:
 
 
 @pytest.fixture(scope="session")
+def tensorflow() -> None:
+    """TensorFlow as every test wants it that uses it in this process, where its threads can be set but once."""
+    from redacoes import model
+
+    model.configure(threads=2, seed=1)
+
+
+@pytest.fixture(scope="session")
 def defaults() -> params.Params:
     return params.load(ROOT / "params.yaml")

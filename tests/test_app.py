@@ -118,8 +118,16 @@ def wait(until: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def page(origin: Clone, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    with served(origin, tmp_path_factory.mktemp("pagina") / "tmp") as page:
+def clone(origin: Clone, tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """A clone of its own, since the page keeps the vectors of the training essays in it."""
+    clone = Clone(tmp_path_factory.mktemp("clone") / "clone", origin.path)
+    clone.take(origin)
+    return clone
+
+
+@pytest.fixture(scope="module")
+def page(clone: Clone, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    with served(clone, tmp_path_factory.mktemp("pagina") / "tmp") as page:
         assert page.health() == 503
         assert page.get("/")[0] == 200  # before the model has loaded
         assert json.loads(page.get("/version")[1])["digest"] is None
@@ -423,9 +431,9 @@ def test_another_port_is_asked_for_where_one_is_taken(page: Page, origin: Clone)
 
 @pytest.mark.slow
 def test_twenty_clients_get_each_its_own(
-    origin: Clone, tmp_path: Path, known: list[tuple[str, int, float]], capsys: pytest.CaptureFixture[str]
+    clone: Clone, tmp_path: Path, known: list[tuple[str, int, float]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with served(origin, tmp_path / "tmp") as page:
+    with served(clone, tmp_path / "tmp") as page:
         wait(lambda: page.health() == 200)
         server = psutil.Process(page.process.pid)
         seconds: list[float] = []
@@ -494,8 +502,8 @@ def test_twenty_clients_get_each_its_own(
 
 
 @pytest.mark.slow
-def test_a_model_that_does_not_load_is_told(origin: Clone, tmp_path: Path, browser: Any) -> None:
-    with served(origin, tmp_path / "tmp", "--model", "models/nada") as page:
+def test_a_model_that_does_not_load_is_told(clone: Clone, tmp_path: Path, browser: Any) -> None:
+    with served(clone, tmp_path / "tmp", "--model", "models/nada") as page:
         wait(lambda: page.health() == 500)
         assert "no folder here" in page.get("/health")[1]
         opened = browser.new_page(locale="pt-BR")

@@ -39,6 +39,8 @@ TOKENIZE = {"max_length": 48, "truncation": "head_tail"}
 WITHOUT_TENSORFLOW = """
 import sys
 from redacoes.cli import main
+
+pytestmark = pytest.mark.usefixtures("tensorflow")
 status = main(sys.argv[1:])
 assert not {"tensorflow", "tf_keras"} & set(sys.modules)
 sys.exit(status)

@@ -230,6 +230,7 @@ def test_a_stopped_run_goes_on_and_leaves_no_process(
     shutil.rmtree(room)
 
 
+@pytest.mark.usefixtures("tensorflow")
 @pytest.mark.slow
 def test_two_workers_score_with_tensorflow_as_one_scorer_does(origin: Clone, tmp_path: Path) -> None:
     shards, out = tmp_path / "folhas", tmp_path / "notas"

@@ -25,6 +25,8 @@ from redacoes.scorer import Scorer
 from redacoes.scoring_files import Output
 from tests.conftest import BIN, Clone
 
+pytestmark = pytest.mark.usefixtures("tensorflow")
+
 ESSAYS = [row["essay"] for row in synthetic.essays(60, 5)]
 ADDED = ["predicted", "expected", "confidence", *(f"p_{k}" for k in range(11)), "low", "high", "tokens", "truncated"]
 Command = Callable[..., tuple[int, str]]

@@ -18,6 +18,8 @@ from redacoes.scorer import Scorer
 from tests.conftest import Clone
 from tests.hub import Hub
 
+pytestmark = pytest.mark.usefixtures("tensorflow")
+
 ESSAYS = [row["essay"] for row in synthetic.essays(300, 5)]
 
 
