@@ -123,9 +123,12 @@ def make_clone(tmp_path: Path, origin: Clone) -> Callable[[str], Clone]:
 @pytest.fixture(scope="session")
 def tensorflow() -> None:
     """TensorFlow as every test wants it that uses it in this process, where its threads can be set but once."""
+    import tensorflow as tf
+
     from redacoes import model
 
     model.configure(threads=2, seed=1)
+    tf.config.list_logical_devices()  # from here on they stay: a Scorer would set them to what it wants
 
 
 @pytest.fixture(scope="session")
