@@ -32,6 +32,8 @@ from redacoes.scoring import Decision, expected_score, softmax
 from tests.conftest import Clone
 from tests.test_families import FAMILIES, published
 
+pytestmark = pytest.mark.usefixtures("tensorflow")
+
 PARAMS = params.load("params.yaml")
 TEXTS = [f"A escola bela ensina {n} alunos. Um livro feio cansa a turma, e o dia passa. Fim!" for n in range(40)]
 ESSAY = "O dia passa. A escola bela ensina alunos.\nUm livro feio cansa. A turma passa o dia."
@@ -39,8 +41,6 @@ TOKENIZE = {"max_length": 48, "truncation": "head_tail"}
 WITHOUT_TENSORFLOW = """
 import sys
 from redacoes.cli import main
-
-pytestmark = pytest.mark.usefixtures("tensorflow")
 status = main(sys.argv[1:])
 assert not {"tensorflow", "tf_keras"} & set(sys.modules)
 sys.exit(status)
