@@ -65,6 +65,7 @@ bench: repro  ## seconds by stage; training, a team's commands, scoring and the 
 	python -m benchmarks.team
 	python -m benchmarks.worlds
 	python -m benchmarks.scoring
+	python -m benchmarks.scale --essays 2000
 
 plots: install  ## write the DVC plots page, and the same plots as pictures, into plots/
 	dvc plots show --out plots
