@@ -143,9 +143,8 @@ def blocks(service: Service, files: Files) -> gr.Blocks:
     def score_one(text: str, language: Language) -> str:
         return app_views.answer(service.score(text, language), language)
 
-    @_told
     def again(text: str, shown: str | None, language: Language) -> str:
-        return app_views.answer(service.score(text, language), language) if shown and text.strip() else ""
+        return score_one(text, language) if shown and text.strip() else ""
 
     @_told
     def score(text: str, language: str = "pt") -> dict[str, Any]:
@@ -160,7 +159,7 @@ def blocks(service: Service, files: Files) -> gr.Blocks:
         delimiter: str,
         language: Language,
         request: gr.Request,
-        progress: gr.Progress = gr.Progress(),  # noqa: B008 (Gradio finds it there)
+        progress: gr.Progress = gr.Progress(),  # noqa: B008 (Gradio looks for a default of this type)
     ) -> tuple[str, Any, str]:
         if path is None:
             raise RefusedError(say("no_file", language))

@@ -183,8 +183,6 @@ class Service:
             RefusedError: It cannot be read, or holds more essays than the page takes.
         """
         try:
-            if len(delimiter) != 1 or delimiter in '"\r\n':
-                raise UserError(f"the delimiter {delimiter!r} is not one character")
             source = EssayFile(path, column, delimiter, "utf-8")
             scorer = self.scorer(language)
             rejects: list[Reject] = []

@@ -31,14 +31,9 @@ def heading(service: Service, language: Language) -> str:
         error = say("error", language, mae=mae, count=service.run["data"]["splits"]["test"])
     statement = say("statement", language, error=error)
     lines = [f"<h1>{escape(say('title', language))}</h1>", f"<p>{escape(statement)}</p>"]
-    if learnt_from_synthetic(service):
+    if service.run and service.run["data"]["from"] == "stage sample":
         lines.append(f'<p class="warning">{escape(say("synthetic", language))}</p>')
     return _section(*lines)
-
-
-def learnt_from_synthetic(service: Service) -> bool:
-    """Tell whether the model's essays were made by this project's own stage."""
-    return bool(service.run) and service.run["data"]["from"] == "stage sample"  # type: ignore[index]
 
 
 def status(service: Service, language: Language) -> str:

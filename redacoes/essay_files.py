@@ -72,13 +72,16 @@ class EssayFile:
         Args:
             path: Of the file; ``-`` for the standard input, which may be a CSV or JSON lines.
             column: Where the essay stands.
-            delimiter: Between the fields of a CSV.
+            delimiter: Between the fields of a CSV: one character, or ``\\t`` written out.
             encoding: Of the text of a CSV or of JSON lines.
 
         Raises:
             UserError: There is no such file or column, or it is a file of another kind.
         """
-        self.name, self.column, self._delimiter = "standard input" if path == STDIN else path, column, delimiter
+        self._delimiter = delimiter.replace("\\t", "\t")
+        if len(self._delimiter) != 1 or self._delimiter in '"\r\n':
+            raise UserError(f"--delimiter is {delimiter!r}; it must be one character, and no quote or line break")
+        self.name, self.column = "standard input" if path == STDIN else path, column
         try:
             "".encode(encoding)
         except LookupError as error:

@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 from datasets import Dataset
 from numpy.typing import NDArray
-from ruamel.yaml import YAML
 from safetensors import safe_open
 from tqdm import tqdm
 
@@ -28,6 +27,7 @@ from redacoes.checkpoint import WEIGHTS
 from redacoes.errors import UserError
 from redacoes.files import read_json, staged, write_json
 from redacoes.portable import SCORER
+from redacoes.revisions import Folder
 from redacoes.scorer import Forward, Scorer
 
 Floats = NDArray[np.float32]
@@ -193,8 +193,8 @@ class _Space:
 def _require_own(scorer: Scorer, splits_folder: Path) -> dict[str, str]:
     """Return the hashes of `models/scorer` and of the splits, once it is certain that `scorer` learnt from them."""
     root = splits_folder.absolute().parents[1]
-    folder, lock = root / SCORER, root / "dvc.lock"
-    if not (folder / WEIGHTS).is_file() or not lock.is_file():
+    folder, project = root / SCORER, Folder(root)
+    if not (folder / WEIGHTS).is_file() or not project.holds("dvc.lock"):
         raise UserError(
             f"neighbours are known of {SCORER} alone, whose training dvc.lock records, and {root} has not both; "
             "dvc pull fetches a model, dvc repro makes one"
@@ -204,14 +204,17 @@ def _require_own(scorer: Scorer, splits_folder: Path) -> dict[str, str]:
             f"this model is not the {SCORER} of this project, so nothing here says which essays it learnt from: "
             f"neighbours are shown for {SCORER} alone"
         )
-    stages = YAML(typ="safe", pure=True).load(lock.read_text(encoding="utf-8")).get("stages", {})
-    tokenize, train = (_recorded(stages.get(name, {})) for name in ("tokenize", "train"))
+
+    def recorded(stage: str, path: str | Path) -> str | None:
+        return project.hash_of(stage, str(path)) if stage in project.lock else None
+
     found = {"scorer": _folder_md5(folder), "splits": _folder_md5(splits_folder)}
-    if train.get(str(SCORER)) != found["scorer"]:
+    if recorded("train", SCORER) != found["scorer"]:
         raise UserError(
             f"{SCORER} is not the one that dvc.lock records the training of; run dvc checkout, or dvc repro"
         )
-    if tokenize.get(str(SPLITS)) != found["splits"] or tokenize.get(TOKENIZED) != train.get(TOKENIZED):
+    tokenized = [recorded(stage, TOKENIZED) for stage in ("tokenize", "train")]
+    if recorded("tokenize", SPLITS) != found["splits"] or tokenized[0] != tokenized[1]:
         raise UserError(
             f"{splits_folder} is not what {SCORER} learnt from, as dvc.lock has it; run dvc checkout, or dvc repro"
         )
@@ -227,11 +230,6 @@ def _is_that_of(scorer: Scorer, file: Path) -> bool:
         if mine.keys() != set(weights.keys()):
             return False
         return all(np.array_equal(mine[name], weights.get_tensor(name)) for name in mine)
-
-
-def _recorded(stage: Any) -> dict[str, str]:
-    """Return the hashes of the dependencies and outputs of a stage in `dvc.lock`, by path."""
-    return {entry["path"]: entry["md5"] for entry in [*stage.get("deps", []), *stage.get("outs", [])]}
 
 
 def _folder_md5(folder: Path) -> str:

@@ -10,11 +10,9 @@ from pathlib import Path
 from subprocess import run
 from typing import Any, get_args
 
-from ruamel.yaml import YAML
-
 from redacoes.errors import UserError, read_object
 from redacoes.lock import stale
-from redacoes.revisions import WORKSPACE, Revision
+from redacoes.revisions import WORKSPACE, Folder, Revision
 from redacoes.scoring import Decision, Rule
 
 KEY = "redacoes"
@@ -114,10 +112,9 @@ def load_tokenize(folder: Path) -> dict[str, Any]:
         The two, or nothing where neither file knows.
     """
     values = (read_object(folder / "config.json").get(KEY) or {}).get("tokenize")
-    lock = folder.absolute().parents[1] / "dvc.lock"
-    if values is None and folder.absolute().parts[-2:] == SCORER.parts and lock.is_file():
-        stages = YAML(typ="safe", pure=True).load(lock.read_text(encoding="utf-8"))["stages"]
-        values = stages.get("tokenize", {}).get("params", {}).get("params.yaml", {}).get("tokenize")
+    project = Folder(folder.absolute().parents[1])
+    if values is None and folder.absolute().parts[-2:] == SCORER.parts and project.holds("dvc.lock"):
+        values = project.lock.get("tokenize", {}).get("params", {}).get("params.yaml", {}).get("tokenize")
     return {name: values[name] for name in ("max_length", "truncation")} if values else {}
 
 

@@ -167,4 +167,4 @@ def test_a_model_that_does_not_say_what_it_saw_takes_all_that_it_can(
 def test_the_scorer_is_a_name_of_the_package() -> None:
     assert redacoes.Scorer is Scorer
     with pytest.raises(AttributeError, match="has no attribute 'Scores'"):
-        redacoes.Scores  # noqa: B018
+        _ = redacoes.Scores

@@ -23,13 +23,12 @@ def read(name: str) -> str:
     Raises:
         UserError: There is no such file, or it holds no text in UTF-8, nothing that can be read, or too much.
     """
-    from redacoes.corpus import CONTAINERS, clean
+    from redacoes.corpus import clean, container
 
     shown = "standard input" if name == "-" else name
     content = sys.stdin.buffer.read(4 * MOST + 4) if name == "-" else _content(Path(name))
-    for magic, kind in CONTAINERS.items():
-        if content.startswith(magic):
-            raise UserError(f"{shown} is {kind}, not a text file; save the essay as plain text in UTF-8")
+    if kind := container(content):
+        raise UserError(f"{shown} is {kind}, not a text file; save the essay as plain text in UTF-8")
     if b"\0" in content:
         raise UserError(f"{shown} is binary or UTF-16, not a text file in UTF-8; save the essay as plain text in UTF-8")
     try:

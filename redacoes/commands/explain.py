@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from redacoes.commands import add_backend, essay
+from redacoes.commands import add_backend, essay, write_whole
 from redacoes.errors import UserError
 
 
@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
         far=neighbours.is_far(text) if neighbours else None,
     )
     if target:
-        _write(page(found), target)
+        write_whole(target, page(found))
     if options.json:
         essay.show(json.dumps(found.to_dict(), indent=2, ensure_ascii=False, allow_nan=False))
     elif target:
@@ -73,13 +73,3 @@ def _writable(path: Path) -> Path:
     if not target.parent.is_dir():
         raise UserError(f"there is no folder {path.parent}; make it, or name another file for --html")
     return target
-
-
-def _write(content: str, target: Path) -> None:
-    """Write a file whole or not at all, wherever it is."""
-    draft = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        draft.write_text(content, encoding="utf-8")
-        draft.replace(target)
-    finally:
-        draft.unlink(missing_ok=True)

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from redacoes.commands import add_backend, add_model
+from redacoes.commands import add_backend, add_model, write_whole
 from redacoes.errors import UserError
 
 SHOWN = 20  # rows that are reported one by one
@@ -31,13 +31,10 @@ def run(options: argparse.Namespace) -> int:
     """Return the exit status."""
     from redacoes.essay_files import STDIN, EssayFile
 
-    delimiter = options.delimiter.replace("\\t", "\t")
-    if len(delimiter) != 1 or delimiter in '"\r\n':
-        raise UserError(f"--delimiter is {options.delimiter!r}; it must be one character, and no quote or line break")
     for path in filter(None, (options.out, options.rejects)):
         if options.essays != STDIN and path.exists() and path.samefile(options.essays):
             raise UserError(f"{path} is the file of essays; name another to write")
-    source = EssayFile(options.essays, options.text_column, delimiter, options.encoding)
+    source = EssayFile(options.essays, options.text_column, options.delimiter, options.encoding)
 
     from redacoes.scorer import Scorer
     from redacoes.scoring_files import Output
@@ -101,6 +98,4 @@ class _Rejects:
 
     def finish(self, target: Path | None) -> None:
         if target:
-            draft = target.with_name(f".{target.name}.draft")
-            draft.write_bytes(self.draft.read_bytes())
-            draft.replace(target)
+            write_whole(target, self.draft.read_text(encoding="utf-8", errors="backslashreplace"))
