@@ -22,7 +22,6 @@ import signal
 import sys
 import tempfile
 import time
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import blake2b, file_digest
@@ -107,25 +106,20 @@ class ShardScorer:
         nothing = pa.Table.from_pandas(self.scorer.score([]), preserve_index=False).schema
         schema = pa.schema([*source.schema, *nothing], metadata={KEY: key})
         with pq.ParquetWriter(draft, schema, compression="zstd") as writer:
-            for carried, scores in self._scored(source):
+            for carried, scores in self.scorer.stream(_windows(source)):
                 added = pa.Table.from_pandas(scores, schema=nothing, preserve_index=False)
                 writer.write_table(pa.table([*carried.columns, *added.columns], schema=schema))
                 rows += len(scores)
         draft.replace(target)
         return "scored", rows
 
-    def _scored(self, source: EssayFile) -> Iterator[tuple[pa.Table, Any]]:
-        waiting: deque[pa.Table] = deque()
 
-        def texts() -> Iterator[list[str]]:
-            for window in source.windows():
-                for row in window.rejects:
-                    raise UserError(f"{source.name}, row {row.line}: {row.reason}; mend or remove the row")
-                waiting.append(window.carried)
-                yield window.texts
-
-        for scores in self.scorer.stream(texts()):
-            yield waiting.popleft(), scores
+def _windows(source: EssayFile) -> Iterator[tuple[pa.Table, list[str]]]:
+    """Yield what is carried along, and essays, up to a row that cannot be scored."""
+    for window in source.windows():
+        for row in window.rejects:
+            raise UserError(f"{source.name}, row {row.line}: {row.reason}; mend or remove the row")
+        yield window.carried, window.texts
 
 
 def _rows(target: Path, key: bytes) -> int | None:

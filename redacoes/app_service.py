@@ -198,7 +198,7 @@ class Service:
                 if count > ALL_CHARACTERS:
                     raise RefusedError(say("too_large", language, most=ALL_CHARACTERS))
             parts: list[pd.DataFrame] = []
-            for scored in scorer.stream(filter(None, texts)):
+            for _, scored in scorer.stream(enumerate(filter(None, texts))):
                 parts.append(scored)
                 progress(sum(map(len, parts)))
             if not parts:

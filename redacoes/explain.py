@@ -180,7 +180,7 @@ def _expected(scorer: Scorer, texts: Sequence[str], progress: bool) -> list[floa
     full = [text for text in texts if clean(text)]
     scored: list[float] = []
     with tqdm(desc="essays without a sentence", total=len(full), leave=False, disable=not progress) as bar:
-        for table in scorer.stream(_windows(full)):
+        for _, table in scorer.stream(enumerate(_windows(full))):
             scored += table["expected"].tolist()
             bar.update(len(table))
     scores = iter(scored)

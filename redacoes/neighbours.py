@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 from datasets import Dataset
 from numpy.typing import NDArray
-from safetensors import safe_open
 from tqdm import tqdm
 
 from redacoes import arrow
@@ -28,7 +27,7 @@ from redacoes.errors import UserError
 from redacoes.files import read_json, staged, write_json
 from redacoes.portable import SCORER
 from redacoes.revisions import Folder
-from redacoes.scorer import Forward, Scorer
+from redacoes.scorer import Forward, Scorer, digest_of
 
 Floats = NDArray[np.float32]
 
@@ -199,7 +198,7 @@ def _require_own(scorer: Scorer, splits_folder: Path) -> dict[str, str]:
             f"neighbours are known of {SCORER} alone, whose training dvc.lock records, and {root} has not both; "
             "dvc pull fetches a model, dvc repro makes one"
         )
-    if not _is_that_of(scorer, folder / WEIGHTS):
+    if scorer.digest != digest_of(folder, scorer.backend, scorer.decision, scorer.tokenize):
         raise UserError(
             f"this model is not the {SCORER} of this project, so nothing here says which essays it learnt from: "
             f"neighbours are shown for {SCORER} alone"
@@ -219,17 +218,6 @@ def _require_own(scorer: Scorer, splits_folder: Path) -> dict[str, str]:
             f"{splits_folder} is not what {SCORER} learnt from, as dvc.lock has it; run dvc checkout, or dvc repro"
         )
     return found
-
-
-def _is_that_of(scorer: Scorer, file: Path) -> bool:
-    """Tell whether the weights of `scorer` are those in a safetensors file."""
-    from redacoes.model import to_pytorch
-
-    mine = to_pytorch(scorer.classifier)
-    with safe_open(file, framework="numpy") as weights:
-        if mine.keys() != set(weights.keys()):
-            return False
-        return all(np.array_equal(mine[name], weights.get_tensor(name)) for name in mine)
 
 
 def _folder_md5(folder: Path) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b, file_digest
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,7 @@ from redacoes.scoring import Decision, expected_score, softmax
 from redacoes.stage import warn
 
 Backend = Literal["tensorflow", "onnx"]
+Key = TypeVar("Key")
 Forward = Callable[[Mapping[str, NDArray[np.int32]]], NDArray[np.float32]]
 
 BATCH = 16  # essays; more are slower on processors, since less of them stays in the cache
@@ -83,7 +84,7 @@ class Scorer:
             config, tokenizer, tokenize = tokenization(folder, model)
             decision = portable.load_decision(folder)
             classifier, forward = _BACKENDS[backend](folder, threads)
-            digest = _digest(folder, backend, f"{decision}{tokenize}")
+            digest = digest_of(folder, backend, decision, tokenize)
         pool = ThreadPoolExecutor(threads, thread_name_prefix="forward")
         return cls(tokenizer, tokenize, decision, config.num_labels, backend, digest, classifier, pool, forward)
 
@@ -104,24 +105,26 @@ class Scorer:
             ValueError: A text is not a str, or holds nothing that can be read; the message says which.
         """
         texts = list(texts)
-        windows = (texts[start : start + WINDOW] for start in range(0, len(texts), WINDOW))
-        scored = list(self.stream(windows))
+        windows = ((start, texts[start : start + WINDOW]) for start in range(0, len(texts), WINDOW))
+        scored = [table for _, table in self.stream(windows)]
         return pd.concat(scored, ignore_index=True) if scored else self._table([], np.empty((0, self.classes)))
 
-    def stream(self, windows: Iterable[Sequence[str]]) -> Iterator[pd.DataFrame]:
-        """Yield what :func:`score` returns of each window of essays, in their order.
+    def stream(self, windows: Iterable[tuple[Key, Sequence[str]]]) -> Iterator[tuple[Key, pd.DataFrame]]:
+        """Yield what :func:`score` returns of each window of essays, in their order, under the window's own key.
 
         The next window is tokenized while one is computed, and no more than those two are in memory.
+
+        Args:
+            windows: What the caller knows each window by, and its essays.
         """
         with ThreadPoolExecutor(1, thread_name_prefix="tokenize") as ahead:
-            waiting = iter(windows)
-            coming = next(waiting, None)
-            encoded = None if coming is None else ahead.submit(self.encode, coming)
-            while encoded is not None:
-                ids, lengths = encoded.result()
-                coming = next(waiting, None)
-                encoded = None if coming is None else ahead.submit(self.encode, coming)
-                yield self._table(lengths, softmax(self.logits(ids)))
+            encoded = ((key, ahead.submit(self.encode, texts)) for key, texts in windows)
+            coming = next(encoded, None)
+            while coming is not None:
+                key, future = coming
+                ids, lengths = future.result()
+                coming = next(encoded, None)
+                yield key, self._table(lengths, softmax(self.logits(ids)))
 
     def encode(self, texts: Sequence[str]) -> tuple[list[list[int]], list[int]]:
         """Return the token ids that the model sees of essays, and how many tokens each has; see `score` for errors."""
@@ -209,8 +212,9 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _digest(folder: Path, backend: Backend, settings: str) -> str:
-    digest = blake2b(f"{backend}{settings}".encode(), digest_size=16)
+def digest_of(folder: Path, backend: Backend, decision: Decision, tokenize: Tokenize) -> str:
+    """Return a hash of all that a score depends on: the files of a model, and how it is used."""
+    digest = blake2b(f"{backend}{decision}{tokenize}".encode(), digest_size=16)
     weights = ONNX if backend == "onnx" else "*.safetensors"
     for path in [*map(folder.joinpath, ("config.json", *checkpoint.TOKENIZER_FILES)), *sorted(folder.glob(weights))]:
         if path.is_file():

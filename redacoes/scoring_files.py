@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import sys
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -129,9 +128,8 @@ def score(source: EssayFile, scorer: Scorer, output: Output, reject: Callable[[R
         reject: Called with each row that cannot be scored. What it raises stops the run.
     """
     progress = Progress()
-    waiting: deque[tuple[Path, Window]] = deque()
 
-    def todo() -> Iterator[list[str]]:
+    def todo() -> Iterator[tuple[tuple[Path, Window], list[str]]]:
         for window in source.windows():
             for row in window.rejects:
                 reject(row)
@@ -143,11 +141,9 @@ def score(source: EssayFile, scorer: Scorer, output: Output, reject: Callable[[R
                 progress.resumed += len(window.texts)
                 progress.scored += len(window.texts)
             else:
-                waiting.append((path, window))
-                yield window.texts
+                yield (path, window), window.texts
 
-    for scores in scorer.stream(todo()):
-        path, window = waiting.popleft()
+    for (path, window), scores in scorer.stream(todo()):
         output.write(path, window, scores)
         progress.scored += len(scores)
         progress.share = window.share

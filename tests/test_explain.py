@@ -596,6 +596,9 @@ def test_neighbours_are_those_of_this_model_or_nobodys(
     other.dvc("unprotect", "models/scorer")
     config = Path("models/scorer/config.json")
     config.write_text(config.read_text() + "\n")
+    with pytest.raises(UserError, match="this model is not the models/scorer of this project"):
+        Neighbours.load(scorer)
+    scorer = Scorer.load()
     with pytest.raises(UserError, match=r"not the one that dvc\.lock records the training of"):
         Neighbours.load(scorer)
     Path("dvc.lock").unlink()

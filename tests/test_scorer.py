@@ -62,9 +62,9 @@ def test_each_essay_has_its_own_row_in_a_table_of_known_types(scorer: Scorer) ->
     order = np.random.default_rng(1).permutation(len(ESSAYS))
     shuffled = scorer.score(ESSAYS[place] for place in order)
     pd.testing.assert_frame_equal(shuffled, table.iloc[order].reset_index(drop=True), rtol=0, atol=2e-6)
-    windows = list(scorer.stream([ESSAYS[:7], ESSAYS[7:9], ESSAYS[9:]]))
-    assert [len(window) for window in windows] == [7, 2, 291]
-    pd.testing.assert_frame_equal(pd.concat(windows, ignore_index=True), table, rtol=0, atol=2e-6)
+    windows = dict(scorer.stream([("a", ESSAYS[:7]), ("b", ESSAYS[7:9]), ("c", ESSAYS[9:])]))
+    assert {key: len(window) for key, window in windows.items()} == {"a": 7, "b": 2, "c": 291}
+    pd.testing.assert_frame_equal(pd.concat(windows.values(), ignore_index=True), table, rtol=0, atol=2e-6)
     assert table["truncated"].any()
     assert list(table["truncated"]) == list(table["tokens"] > 64)
     np.testing.assert_allclose(table[[f"p_{k}" for k in range(11)]].sum(axis=1), 1, atol=1e-5)
