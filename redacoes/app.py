@@ -4,6 +4,7 @@ Everything that it needs comes from this machine. Files that are uploaded or mad
 when the browser's tab is closed, or after a quarter of an hour, and with the page at the latest.
 """
 
+import logging
 import shutil
 import signal
 import socket
@@ -17,6 +18,7 @@ from contextlib import contextmanager
 from functools import wraps
 from importlib.metadata import version
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import gradio as gr
@@ -25,7 +27,7 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 
 from redacoes import app_views
-from redacoes.app_service import CHARACTERS, MEGABYTES, ROWS, RefusedError, Service, spreadsheet
+from redacoes.app_service import CHARACTERS, MEGABYTES, ROWS, Class, RefusedError, Service, encoding_of, spreadsheet
 from redacoes.app_texts import Language, say
 from redacoes.errors import UserError
 from redacoes.explanation_page import COLOURS, PARTS
@@ -34,7 +36,6 @@ KEPT = 900  # seconds for which a file may lie in the private folder
 TABS = 500  # of which Gradio remembers what they last sent; one more, and the oldest is forgotten
 WAITING = 100  # requests; one more is told to come again
 AT_ONCE = 2  # requests that are computed at the same time
-SHOWN = 100  # rows of a class that the page shows
 GRACE = 5  # seconds for what is running when the page is ended
 
 HEAD = f"""<style>
@@ -42,9 +43,18 @@ HEAD = f"""<style>
 .redacoes {{ {PARTS} td, th {{ padding: .25rem .5rem }} td:last-child:not(.number) {{ width: 100% }}
   .wide {{ overflow-x: auto }} .loading {{ font-style: italic }} .failed {{ font-weight: bold }}
   .warning {{ border-left: 4px solid rgb(var(--down)); padding: .25rem .75rem }} }}
+[aria-hidden="true"].tab-container {{ visibility: hidden }}  /* Gradio measures tabs in it, which must get no focus */
 :focus-visible {{ outline: 3px solid rgb(var(--up)) !important; outline-offset: 2px }}
 </style>
 <script>document.documentElement.lang = navigator.language.startsWith("pt") ? "pt-BR" : "en"</script>"""
+# Gradio's own greys and its orange have too little contrast (WCAG 2.1, 1.4.3)
+THEME = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]).set(
+    body_text_color_subdued="*neutral_600",
+    button_primary_background_fill="*primary_700",
+    button_primary_background_fill_dark="*primary_700",
+    button_primary_background_fill_hover="*primary_800",
+    button_primary_background_fill_hover_dark="*primary_800",
+)
 SPEAK = "language => { document.documentElement.lang = language === 'pt' ? 'pt-BR' : 'en'; return language }"
 
 
@@ -112,9 +122,7 @@ def blocks(service: Service, files: Files) -> gr.Blocks:
             gr.update(value=say("score", language)),
             gr.update(label=say("upload_many", language, size=size, rows=rows)),
             gr.update(label=say("column", language)),
-            gr.update(label=say("delimiter", language)),
             gr.update(value=say("score_many", language)),
-            gr.update(label=say("table", language, count=SHOWN)),
             gr.update(label=say("download", language)),
             app_views.model(service, language),
         ]
@@ -134,17 +142,18 @@ def blocks(service: Service, files: Files) -> gr.Blocks:
         if path is None:
             return ""
         files.keep(request, path)
-        try:
-            return Path(path).read_text(encoding="utf-8-sig")
-        except UnicodeDecodeError:
-            raise RefusedError(say("no_text_file", language)) from None
+        text = Path(path).read_text(encoding=encoding_of(path), errors="replace")
+        if "\0" in text:
+            raise RefusedError(say("no_text_file", language))
+        return text
 
     @_told
     def score_one(text: str, language: Language) -> str:
         return app_views.answer(service.score(text, language), language)
 
-    def again(text: str, shown: str | None, language: Language) -> str:
-        return score_one(text, language) if shown and text.strip() else ""
+    def again(text: str, shown: str | None, scored: Class | None, language: Language) -> tuple[str, str]:
+        one = score_one(text, language) if shown and text.strip() else ""
+        return one, app_views.many(scored, language) if scored else ""
 
     @_told
     def score(text: str, language: str = "pt") -> dict[str, Any]:
@@ -156,19 +165,19 @@ def blocks(service: Service, files: Files) -> gr.Blocks:
     def score_file(
         path: str | None,
         column: str,
-        delimiter: str,
         language: Language,
         request: gr.Request,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 (Gradio looks for a default of this type)
-    ) -> tuple[str, Any, str]:
+    ) -> tuple[str, str, Class]:
         if path is None:
             raise RefusedError(say("no_file", language))
         files.keep(request, path)
-        found = service.score_file(path, column, delimiter, language, lambda done: progress((done, None)))
+        unit = say("essays", language)
+        table, scored = service.score_file(path, column, language, lambda done: progress(done, unit=unit))
         target = Path(tempfile.mkdtemp(dir=files.folder), "notas.csv")
         files.keep(request, target)
-        spreadsheet(found.table, target)
-        return app_views.many(found, language), app_views.first(found, SHOWN), str(target)
+        spreadsheet(table, target)
+        return app_views.many(scored, language), str(target), scored
 
     def closed(request: gr.Request) -> None:
         files.forget(request)
@@ -186,32 +195,36 @@ def blocks(service: Service, files: Files) -> gr.Blocks:
             result = gr.HTML(elem_id="result")
         with gr.Tab("Turma") as tab_many:
             table_file = gr.File(file_types=[".csv", ".jsonl", ".ndjson", ".parquet"], height=140, elem_id="table-file")
-            with gr.Row():
-                column = gr.Textbox("essay")
-                delimiter = gr.Textbox(",")
+            column = gr.Textbox("essay")
             button_many = gr.Button(variant="primary", elem_id="score-many")
+            scored = gr.State()
+            download = gr.File(interactive=False, height=80, elem_id="download")
             summary = gr.HTML(elem_id="summary")
-            table = gr.Dataframe(interactive=False, max_height=400, wrap=True, elem_id="table")
-            download = gr.File(interactive=False, elem_id="download")
         with gr.Tab("Modelo") as tab_model:
             about = gr.HTML(elem_id="about")
 
         words = [head, state, language, tab_one, tab_many, tab_model, essay, upload, button]
-        words += [table_file, column, delimiter, button_many, table, download, about]
+        words += [table_file, column, button_many, download, about]
         private = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
         page.load(opened, None, [language, *words], **private)
         switched = language.change(labels, language, words, js=SPEAK, **private)
-        switched.then(again, [essay, result, language], result, api_visibility="private", concurrency_id="score")
+        switched.then(
+            again,
+            [essay, result, scored, language],
+            [result, summary],
+            api_visibility="private",
+            concurrency_id="score",
+        )
         timer = gr.Timer(1)
         timer.tick(look, language, [head, state, about, timer], **private)
         upload.upload(read, [upload, language], essay, **private)
         button.click(score_one, [essay, language], result, api_visibility="private", concurrency_id="score")
         button_many.click(
             score_file,
-            [table_file, column, delimiter, language],
-            [summary, table, download],
+            [table_file, column, language],
+            [summary, download, scored],
             api_name="score_file",
-            api_description="Score a file of essays: a summary, the first rows, and a CSV with all of them.",
+            api_description="Score a file of essays: HTML that tells of them, and a CSV with all of them.",
             concurrency_id="score",
         )
         gr.api(score, api_name="score", concurrency_id="score", concurrency_limit=AT_ONCE)
@@ -250,7 +263,7 @@ def application(service: Service, files: Files) -> FastAPI:
         max_file_size=f"{MEGABYTES}mb",
         ssr_mode=False,
         pwa=False,
-        theme=gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
+        theme=THEME,
         head=HEAD,
     )
 
@@ -276,6 +289,11 @@ class _Server(uvicorn.Server):
             for number, handler in before.items():
                 signal.signal(number, handler)
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to end; what fails from now on does so because a tab was open."""
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        super().handle_exit(sig, frame)
+
     @property
     def interrupted(self) -> bool:
         """Whether Ctrl-C has ended it."""
@@ -288,7 +306,7 @@ def serve(service: Service, taken: socket.socket, folder: Path) -> None:
     warnings.filterwarnings("ignore", message="'HTTP_422_UNPROCESSABLE_ENTITY'")
     config = uvicorn.Config(
         application(service, Files(folder)),
-        log_level="critical",  # whose errors would be those of tabs that are open when it is ended
+        log_level="error",
         access_log=False,
         timeout_graceful_shutdown=GRACE,
     )

@@ -3,13 +3,14 @@
 Nothing of an essay is logged or kept. Nothing here knows about Gradio.
 """
 
+import codecs
 import csv
 import io
 import json
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,9 +20,10 @@ import pandas as pd
 
 from redacoes import corpus
 from redacoes.app_texts import Language, say
-from redacoes.errors import UserError
-from redacoes.essay_files import RAW, EssayFile, Reject
+from redacoes.errors import FileError, UserError
+from redacoes.essay_files import RAW, EssayFile, Window
 from redacoes.explain import Effect, by_sentence, sentences
+from redacoes.explanation import beginning
 from redacoes.neighbours import Neighbour, Neighbours
 from redacoes.portable import SCORER
 from redacoes.provenance import describe
@@ -32,10 +34,13 @@ from redacoes.sources import PUBLISHED
 CHARACTERS = 100_000  # of one essay
 MEGABYTES = 20  # of one file
 ROWS = 20_000  # of one file
-ALL_CHARACTERS = 100_000_000  # of the essays of one file: a Parquet of a few hundred bytes can unfold to gigabytes
+ALL_CHARACTERS = 100_000_000  # of one file: a Parquet of a few hundred bytes can unfold to gigabytes
+BYTES = 4  # of a character in UTF-8, at most
 SENTENCES = 200  # that are told apart: each is a score more
 SHORT = 50  # words
 NEIGHBOURS = 3
+SHOWN = 100  # rows of a class
+SCORES = ["predicted", "expected", "low", "high", "truncated"]  # that are shown of it
 LANGUAGES = ["pt", "en", "es", "fr", "it", "de"]  # that are told apart; Galician, say, would be taken for Portuguese
 SURE = 0.9  # probability of another language from which the page warns
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what makes a spreadsheet take a text for a formula
@@ -66,17 +71,21 @@ class Answer:
 
 @dataclass(frozen=True)
 class Class:
-    """A file of essays, scored.
+    """What is shown of a file of essays.
 
     Attributes:
-        table: The essays with their scores.
-        rejects: Rows that cannot be scored.
+        first: Scores of its first rows, and what else stands in them as text that is cut short.
         predicted: How many essays have each score.
+        rejected: How many rows cannot be scored.
+        line: On which the first of them begins; 0 where there is none.
+        fault: What is wrong with that one: a key, as :class:`redacoes.essay_files.Reject` has it.
     """
 
-    table: pd.DataFrame
-    rejects: list[Reject]
+    first: pd.DataFrame
     predicted: list[int]
+    rejected: int
+    line: int
+    fault: str
 
 
 class Service:
@@ -159,7 +168,7 @@ class Service:
         neighbours = self._neighbours
         warnings = []
         if score["truncated"]:
-            warnings.append(say("truncated", language, tokens=score["tokens"], most=scorer.tokenize.max_length))
+            warnings.append(say("cut_off", language, tokens=score["tokens"], most=scorer.tokenize.max_length))
         if (words := len(cleaned.split())) < SHORT:
             warnings.append(say("short", language, words=words))
         if not seems_portuguese(cleaned):
@@ -175,44 +184,84 @@ class Service:
         )
 
     def score_file(
-        self, path: str, column: str, delimiter: str, language: Language, progress: Callable[[int], None]
-    ) -> Class:
-        """Score a file of essays, and call `progress` with how many are done.
+        self, path: str, column: str, language: Language, progress: Callable[[tuple[int, int]], None]
+    ) -> tuple[pd.DataFrame, Class]:
+        """Return the rows of a file of essays with their scores, and what is shown of them.
+
+        Args:
+            path: A CSV, JSON lines or a Parquet file. How its text is encoded, and what separates the columns of a
+                CSV, is found out: spreadsheets in Brazil write semicolons, and Windows writes its own encoding.
+            column: Where the essay stands.
+            language: Of what is said.
+            progress: Called with how many essays are scored, and of how many.
 
         Raises:
-            RefusedError: It cannot be read, or holds more essays than the page takes.
+            RefusedError: It cannot be read, or holds more than the page takes.
         """
         try:
-            source = EssayFile(path, column, delimiter, "utf-8")
-            scorer = self.scorer(language)
-            rejects: list[Reject] = []
-            carried, texts = [], []
-            count = 0
-            for window in source.windows():
-                rejects += window.rejects
-                texts.append(window.texts)
-                carried.append(window.carried)
-                if sum(map(len, texts)) > ROWS:
-                    raise RefusedError(say("too_many", language, most=ROWS))
-                count += sum(map(len, window.texts))
-                if count > ALL_CHARACTERS:
-                    raise RefusedError(say("too_large", language, most=ALL_CHARACTERS))
-            parts: list[pd.DataFrame] = []
-            for _, scored in scorer.stream(enumerate(filter(None, texts))):
-                parts.append(scored)
-                progress(sum(map(len, parts)))
-            if not parts:
-                reason = f"; {rejects[0].line}: {rejects[0].reason}" if rejects else ""
-                raise UserError(f"no row that can be scored{reason}")
-        except UserError as error:
-            reason = str(error).replace(path, Path(path).name)
-            raise RefusedError(say("bad_file", language, reason=reason)) from error
-        rows = pd.concat([part.to_pandas() for part in carried], ignore_index=True)
+            source = _opened(path, column)
+            windows = list(_within_limits(source, language))
+        except FileError as error:
+            raise RefusedError(say(f"file_{error.key}", language, **error.values)) from error
+        rejects = [row for window in windows for row in window.rejects]
+        line, fault = (rejects[0].line, rejects[0].fault) if rejects else (0, "")
+        total = sum(len(window.texts) for window in windows)
+        if not total:
+            raise RefusedError(say("no_row", language, first=told_reject(line, fault, language)))
+        scorer, parts = self.scorer(language), []
+        for _, scored in scorer.stream(enumerate(window.texts for window in windows if window.texts)):
+            parts.append(scored)
+            progress((sum(map(len, parts)), total))
+        rows = pd.concat([window.carried.to_pandas() for window in windows], ignore_index=True)
         if source.kind == "json":
             rows = pd.DataFrame(map(json.loads, rows[RAW]))
         scores = pd.concat(parts, ignore_index=True)
         counts = scores["predicted"].value_counts().reindex(range(scorer.classes), fill_value=0)
-        return Class(pd.concat([rows, scores], axis=1), rejects, counts.tolist())
+        cut = rows.head(SHOWN).map(lambda value: beginning(str(value), 100))
+        first = pd.concat([scores[SCORES].head(SHOWN), cut], axis=1)
+        return pd.concat([rows, scores], axis=1), Class(first, counts.tolist(), len(rejects), line, fault)
+
+
+def told_reject(line: int, fault: str, language: Language) -> str:
+    """Return which row cannot be scored and why, or an empty string where `line` is 0."""
+    return say("reject", language, line=line, reason=say(f"row_{fault}", language, most=CHARACTERS)) if line else ""
+
+
+def _opened(path: str, column: str) -> EssayFile:
+    encoding = encoding_of(path)
+    try:
+        return EssayFile(path, column, ",", encoding, CHARACTERS)
+    except FileError as error:
+        if error.key != "separator":
+            raise
+        return EssayFile(path, column, error.values["separator"], encoding, CHARACTERS)
+
+
+def encoding_of(path: str) -> str:
+    """Return what a text file is encoded in: UTF-8, UTF-16 if it begins so, and else what Windows has in Brazil."""
+    content = Path(path).read_bytes()
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return "cp1252"
+    return "utf-8-sig"
+
+
+def _within_limits(source: EssayFile, language: Language) -> Iterator[Window]:
+    too_large = RefusedError(say("too_large", language, most=ALL_CHARACTERS))
+    if source.unpacked > BYTES * ALL_CHARACTERS:
+        raise too_large
+    rows = characters = 0
+    for window in source.windows():
+        rows += len(window.texts)
+        characters += window.characters
+        if rows > ROWS:
+            raise RefusedError(say("too_many", language, most=ROWS))
+        if characters > ALL_CHARACTERS:
+            raise too_large
+        yield window
 
 
 def checked(text: str, language: Language) -> str:

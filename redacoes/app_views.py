@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from redacoes.app_service import SENTENCES, Answer, Class, Service
+from redacoes.app_service import SCORES, SENTENCES, Answer, Class, Service, told_reject
 from redacoes.app_texts import Language, say
 from redacoes.commands.text import leaves, number
 from redacoes.explanation import beginning
@@ -75,23 +75,31 @@ def answer(found: Answer, language: Language) -> str:
 
 
 def many(found: Class, language: Language) -> str:
-    """Return how many essays of a file were scored, and how their scores are spread."""
-    parts = [f"<p>{escape(say('scored', language, count=len(found.table)))}</p>"]
-    if found.rejects:
-        first = f"{found.rejects[0].line}: {found.rejects[0].reason}"
-        text = say("rejected", language, count=len(found.rejects), first=first)
+    """Return how many essays of a file were scored, how their scores are spread, and the first of them."""
+    parts = [f"<p>{escape(say('scored', language, count=sum(found.predicted)))}</p>"]
+    if found.rejected:
+        first = told_reject(found.line, found.fault, language)
+        text = say("rejected", language, count=found.rejected, first=first)
         parts.append(f'<p class="warning">{escape(text)}</p>')
     title = say("histogram", language)
-    return _section(*parts, f"<h3>{escape(title)}</h3>", _histogram(found.predicted, title))
+    header = [say(name, language) for name in SCORES] + list(map(str, found.first.columns[len(SCORES) :]))
+    rows = [
+        [str(predicted), decimal(expected, language), str(low), str(high), say(str(truncated), language), *carried]
+        for predicted, expected, low, high, truncated, *carried in found.first.itertuples(index=False)
+    ]
+    heading = say("first", language, count=len(rows))
+    return _section(
+        *parts,
+        f"<h2>{escape(title)}</h2>",
+        _histogram(found.predicted, title),
+        f"<h2>{escape(heading)}</h2>",
+        _wide(table(header, rows, numbers=len(SCORES)), heading),
+    )
 
 
-def first(found: Class, count: int) -> pd.DataFrame:
-    """Return the first rows of a class as the page shows them: the scores before all else, and texts cut short."""
-    table = found.table.head(count)
-    scores = ["predicted", "expected", "low", "high", "truncated"]
-    carried = table.columns[: table.columns.get_loc("predicted")]
-    shown = table[[*scores, *carried]].round({"expected": 2})
-    return shown.assign(**{name: shown[name].map(lambda value: beginning(str(value), 100)) for name in carried})
+def _wide(content: str, label: str) -> str:
+    """Return what may be wider than the screen, which the keyboard can then scroll."""
+    return f'<div class="wide" role="region" tabindex="0" aria-label="{escape(label)}">{content}</div>'
 
 
 def _histogram(counts: Sequence[int], label: str) -> str:
@@ -129,7 +137,7 @@ def model(service: Service, language: Language) -> str:
         *_confusion(service.confusion, language),
         f"<h3>{escape(say('data', language))}</h3><p>{escape(told)}</p>",
         f"<details><summary>{escape(say('parameters', language))}</summary>",
-        table(["", say("value", language)], parameters, numbers=0),
+        table([say("parameter", language), say("value", language)], parameters, numbers=0),
         "</details>",
     )
 
@@ -155,5 +163,5 @@ def _confusion(counts: pd.DataFrame | None, language: Language) -> list[str]:
         f'<tr><th scope="row">{score}</th>{"".join(map(cell, row))}</tr>'
         for score, row in zip(matrix.index, matrix.to_numpy().tolist(), strict=True)
     )
-    title = escape(say("confusion", language))
-    return [f'<h3>{title}</h3><div class="wide"><table><tr><th></th>{header}</tr>{body}</table></div>']
+    title = say("confusion", language)
+    return [f"<h3>{escape(title)}</h3>", _wide(f"<table><tr><td></td>{header}</tr>{body}</table>", title)]

@@ -20,7 +20,7 @@ from math import floor
 from pathlib import Path
 from typing import NamedTuple
 
-from redacoes.errors import UserError, nearest
+from redacoes.errors import FileError, UserError, nearest
 from redacoes.params import Data
 
 MAX_FIELD = 1_000_000  # characters in one field: beyond it, a quote was surely left open
@@ -251,7 +251,7 @@ def rows(lines: Iterable[str], delimiter: str, name: str) -> Iterator[tuple[int,
     """Yield the line on which each row of a CSV begins, and its fields; blank lines are passed over.
 
     Raises:
-        UserError: A quote is left open or stands where none may, after which nothing can be told from anything.
+        FileError: A quote is left open or stands where none may, after which nothing can be told from anything.
     """
     csv.field_size_limit(MAX_FIELD)
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
@@ -262,9 +262,11 @@ def rows(lines: Iterable[str], delimiter: str, name: str) -> Iterator[tuple[int,
                 yield begins, fields
             begins = reader.line_num + 1
     except csv.Error as error:
-        raise UserError(
+        raise FileError(
             f"{name}, line {begins}: the quotes of this row cannot be read ({error}): "
-            "close the quote, and write a quote inside a field twice"
+            "close the quote, and write a quote inside a field twice",
+            "quotes",
+            line=begins,
         ) from error
 
 

@@ -19,6 +19,20 @@ class UserError(Exception):
     """A mistake that the user can mend: the message is one sentence that says what is wrong and what to do."""
 
 
+class FileError(UserError):
+    """A file that cannot be read as what it should be.
+
+    Attributes:
+        key: What is wrong, by which the page tells it in words of its own.
+        values: What the message names.
+    """
+
+    def __init__(self, message: str, key: str, **values: Any) -> None:
+        """Take the message, its key, and what it names."""
+        super().__init__(message)
+        self.key, self.values = key, values
+
+
 @contextmanager
 def told() -> Iterator[None]:
     """End the process with one sentence on stderr if the block fails by what a user can mend.

@@ -3,6 +3,7 @@
 What is learnt from is read by `corpus`, which asks for more. Nothing here knows about models.
 """
 
+import codecs
 import io
 import json
 import re
@@ -10,21 +11,28 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from redacoes import corpus
-from redacoes.errors import UserError, first_line, nearest
+from redacoes.errors import FileError, UserError, first_line, nearest
 
 STDIN = "-"
 ROWS = 1024  # of a window
-CHARACTERS = 8_000_000  # of the essays of a window, whichever comes first
+CHARACTERS = 8_000_000  # of the text in a window, whichever comes first
 BATCH = 256  # rows of Parquet at once
 SUFFIXES = {".csv": "csv", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet"}
 RAW = "json"  # the one column in which a row of JSON lines is carried, as it was written
 ADDED = re.compile(r"predicted|expected|confidence|p_\d+|low|high|tokens|truncated")  # columns that scoring adds
+
+
+class Fault(NamedTuple):
+    """What is wrong with a row."""
+
+    key: str  # by which the page tells it in words of its own
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -33,11 +41,13 @@ class Reject:
 
     Attributes:
         line: On which it begins, counted from 1; in Parquet the number of the row.
+        fault: A key of what is wrong with it, the same for all rows that have the same fault.
         reason: What is wrong with it.
         raw: The row, as far as it can be told.
     """
 
     line: int
+    fault: str
     reason: str
     raw: Any
 
@@ -49,12 +59,14 @@ class Window:
     Attributes:
         texts: Their essays.
         carried: Their rows, as a table whose one column `RAW` holds JSON objects where `kind` is json.
+        characters: Of all text in these rows and in the rejects.
         rejects: Rows that stood between them and cannot be scored.
         share: Of the file, how much had been read by their end; None where its size is not known.
     """
 
     texts: list[str]
     carried: pa.Table
+    characters: int
     rejects: list[Reject]
     share: float | None
 
@@ -64,9 +76,10 @@ class EssayFile:
 
     Attributes:
         kind: csv, json or parquet.
+        unpacked: Bytes that it has once it is unpacked; 0 where that is not known.
     """
 
-    def __init__(self, path: str, column: str, delimiter: str, encoding: str) -> None:
+    def __init__(self, path: str, column: str, delimiter: str, encoding: str, longest: int | None = None) -> None:
         """Open the file and look at what it begins with, so that a mistake is told before anything takes long.
 
         Args:
@@ -74,14 +87,16 @@ class EssayFile:
             column: Where the essay stands.
             delimiter: Between the fields of a CSV: one character, or ``\\t`` written out.
             encoding: Of the text of a CSV or of JSON lines.
+            longest: Characters that an essay may have; as many as it has where this is None.
 
         Raises:
-            UserError: There is no such file or column, or it is a file of another kind.
+            FileError: It has no such column, or is a file of another kind.
+            UserError: There is no such file, or it cannot be opened.
         """
         self._delimiter = delimiter.replace("\\t", "\t")
         if len(self._delimiter) != 1 or self._delimiter in '"\r\n':
             raise UserError(f"--delimiter is {delimiter!r}; it must be one character, and no quote or line break")
-        self.name, self.column = "standard input" if path == STDIN else path, column
+        self.name, self.column, self._longest = "standard input" if path == STDIN else path, column, longest
         try:
             "".encode(encoding)
         except LookupError as error:
@@ -89,15 +104,19 @@ class EssayFile:
         self._encoding = "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
         self._file = self._open(path)
         start = self._file.peek(4096)[:4096]
-        self._size = None if path == STDIN else Path(path).stat().st_size
+        self.unpacked = 0 if path == STDIN else Path(path).stat().st_size
         suffix = Path(path).suffix.lower()
         if path != STDIN and suffix not in SUFFIXES:
-            raise UserError(f"{path} must be named .csv, .jsonl or .parquet, so that its format is known")
+            raise FileError(f"{path} must be named .csv, .jsonl or .parquet, so that its format is known", "suffix")
         self.kind = SUFFIXES.get(suffix, "json" if start.lstrip().startswith(b"{") else "csv")
         if (found := corpus.container(start)) and (self.kind, found) != ("parquet", corpus.CONTAINERS[b"PAR1"]):
-            raise UserError(f"{self.name} is {found}, and is read as {self.kind}; export it, or name it as what it is")
+            raise FileError(
+                f"{self.name} is {found}, and is read as {self.kind}; export it, or name it as what it is", "kind"
+            )
         if not start:
-            raise UserError(f"{self.name} is empty")
+            raise FileError(f"{self.name} is empty", "empty")
+        if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and self._encoding == "utf-8-sig":
+            raise FileError(f"{self.name} is UTF-16 text; add --encoding utf-16", "encoding")
         self._share: float | None = None
         self.schema: pa.Schema | None = None  # of what is carried; JSON has none
         self._items = {"csv": self._csv, "json": self._json, "parquet": self._parquet}[self.kind]()
@@ -117,10 +136,10 @@ class EssayFile:
             raise UserError(f"{path} cannot be read: {error.strerror}") from error
 
     def windows(self) -> Iterator[Window]:
-        """Yield all rows in windows of no more than `ROWS` rows, and of `CHARACTERS` or one essay more.
+        """Yield all rows in windows of no more than `ROWS` rows, and of `CHARACTERS` or one row more.
 
         Raises:
-            UserError: The file cannot be read on: a quote is open, or a file is cut short.
+            FileError: The file cannot be read on: a quote is open, or a file is cut short.
         """
         rows: list[Any] = []
         texts: list[str] = []
@@ -129,18 +148,19 @@ class EssayFile:
         for item in self._items:
             if isinstance(item, Reject):
                 rejects.append(item)
-                continue
-            row, text = item
-            rows.append(row)
-            texts.append(text)
-            size += len(text)
-            if len(rows) == ROWS or size >= CHARACTERS:
-                yield self._window(rows, texts, rejects)
+                size += _characters(item.raw)
+            else:
+                row, text = item
+                rows.append(row)
+                texts.append(text)
+                size += _characters(row)
+            if len(rows) + len(rejects) == ROWS or size >= CHARACTERS:
+                yield self._window(rows, texts, size, rejects)
                 rows, texts, rejects, size = [], [], [], 0
         if rows or rejects:
-            yield self._window(rows, texts, rejects)
+            yield self._window(rows, texts, size, rejects)
 
-    def _window(self, rows: list[Any], texts: list[str], rejects: list[Reject]) -> Window:
+    def _window(self, rows: list[Any], texts: list[str], size: int, rejects: list[Reject]) -> Window:
         if self.schema is None:
             carried = pa.table({RAW: pa.array(rows, pa.string())})
         elif self.kind == "csv":
@@ -148,42 +168,57 @@ class EssayFile:
             carried = pa.table([pa.array(column, pa.string()) for column in columns], schema=self.schema)
         else:
             carried = pa.Table.from_pylist(rows, schema=self.schema)
-        if self._size and self.kind != "parquet":
-            self._share = 1.0 if self._file.closed else self._file.tell() / self._size
-        return Window(texts, carried, rejects, self._share)
+        if self.unpacked and self.kind != "parquet":
+            self._share = 1.0 if self._file.closed else self._file.tell() / self.unpacked
+        return Window(texts, carried, size, rejects, self._share)
 
     def _require(self, columns: Sequence[str]) -> None:
         if repeated := [name for place, name in enumerate(columns) if name in columns[:place]]:
-            raise UserError(f"{self.name}: the column {repeated[0]!r} stands twice; rename one")
+            raise FileError(
+                f"{self.name}: the column {repeated[0]!r} stands twice; rename one", "twice", column=repeated[0]
+            )
         if taken := [name for name in columns if ADDED.fullmatch(name)]:
-            raise UserError(f"{self.name} has a column {taken[0]!r} already, which scoring would add; rename it")
+            raise FileError(
+                f"{self.name} has a column {taken[0]!r} already, which scoring would add; rename it",
+                "taken",
+                column=taken[0],
+            )
         if self.column not in columns:
             for other in ",;\t|":
                 if len(columns) == 1 and other != self._delimiter and other in columns[0]:
-                    raise UserError(
+                    raise FileError(
                         f"{self.name}: the columns are separated by {other!r}, not by {self._delimiter!r}; "
-                        f"add --delimiter {other!r}"
+                        f"add --delimiter {other!r}",
+                        "separator",
+                        separator=other,
                     )
-            raise UserError(
-                f"{self.name}: no column {self.column!r} among {', '.join(map(repr, columns))}"
-                f"{nearest(self.column, columns)} (--text-column names it)"
+            known = ", ".join(map(repr, columns))
+            raise FileError(
+                f"{self.name}: no column {self.column!r} among {known}{nearest(self.column, columns)} "
+                "(--text-column names it)",
+                "no_column",
+                column=self.column,
+                known=known,
             )
 
-    def _fault(self, text: Any) -> str:
-        """Return why an essay cannot be scored, or an empty string."""
+    def _fault(self, text: Any) -> Fault | None:
+        """Return why an essay cannot be scored."""
         if text is None:
-            return f"{self.column!r} is missing"
+            return Fault("missing", f"{self.column!r} is missing")
         if not isinstance(text, str):
-            return f"{self.column!r} is of type {type(text).__name__}, and must be text"
-        return self._unreadable(text) or ("" if corpus.clean(text) else "the essay is empty")
+            return Fault("type", f"{self.column!r} is of type {type(text).__name__}, and must be text")
+        if self._longest and len(text) > self._longest:
+            return Fault("long", f"the essay has {len(text)} characters, and may have {self._longest}")
+        return self._unreadable(text) or (None if corpus.clean(text) else Fault("empty", "the essay is empty"))
 
-    def _unreadable(self, text: str) -> str:
-        """Return why what was read is no text, or an empty string."""
+    def _unreadable(self, text: str) -> Fault | None:
+        """Return why what was read is no text."""
         if "\0" in text:
-            return "it holds a NUL, so it is no text"
+            return Fault("nul", "it holds a NUL, so it is no text")
         if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-            return f"not {self._encoding.removesuffix('-sig')} text (--encoding names another, such as latin-1)"
-        return ""
+            told = self._encoding.removesuffix("-sig")
+            return Fault("encoding", f"not {told} text (--encoding names another, such as latin-1)")
+        return None
 
     def _lines(self) -> Iterator[str]:
         # a byte that is no text becomes a lone surrogate, which marks its row alone
@@ -191,13 +226,14 @@ class EssayFile:
             try:
                 yield from lines
             except UnicodeError as error:
-                raise UserError(f"{self.name} is not {self._encoding} text; --encoding names another") from error
+                message = f"{self.name} is not {self._encoding} text; --encoding names another"
+                raise FileError(message, "encoding") from error
 
     def _csv(self) -> Iterator[tuple[Any, str] | Reject]:
         rows = corpus.rows(self._lines(), self._delimiter, self.name)
         first = next(rows, None)
         if first is None:
-            raise UserError(f"{self.name} is empty; it needs a header and rows")
+            raise FileError(f"{self.name} is empty; it needs a header and rows", "empty")
         header = [name.strip() for name in first[1]]
         self._require(header)
         self.schema = pa.schema([(name, pa.string()) for name in header])
@@ -206,9 +242,10 @@ class EssayFile:
         def items() -> Iterator[tuple[Any, str] | Reject]:
             for line, fields in rows:
                 if len(fields) != len(header):
-                    yield Reject(line, f"{len(fields)} fields where the header has {len(header)}", fields)
-                elif fault := next(filter(None, map(self._unreadable, fields)), "") or self._fault(fields[place]):
-                    yield Reject(line, fault, fields)
+                    reason = f"{len(fields)} fields where the header has {len(header)}"
+                    yield Reject(line, "fields", reason, fields)
+                elif fault := next(filter(None, map(self._unreadable, fields)), None) or self._fault(fields[place]):
+                    yield Reject(line, *fault, fields)
                 else:
                     yield fields, fields[place]
 
@@ -219,44 +256,62 @@ class EssayFile:
             line = written.strip()
             if not line:
                 continue
-            fault, row = "", None
+            fault: Fault | None = None
+            row: Any = None
             try:
                 line.encode()
                 row = json.loads(line)
             except UnicodeEncodeError:
-                fault = self._unreadable(line)
+                fault = self._unreadable(line)  # bytes that are no text
             except (ValueError, RecursionError) as error:
-                fault = f"no JSON ({first_line(error)})"
+                fault = Fault("json", f"no JSON ({first_line(error)})")
             if not fault and not isinstance(row, dict):
-                fault = "no JSON object"
+                fault = Fault("json", "no JSON object")
             if isinstance(row, dict):
                 if taken := [name for name in row if ADDED.fullmatch(name)]:
-                    raise UserError(
-                        f"{self.name}, line {number}, has a {taken[0]!r} already, which scoring would add; rename it"
+                    raise FileError(
+                        f"{self.name}, line {number}, has a {taken[0]!r} already, which scoring would add; rename it",
+                        "taken",
+                        column=taken[0],
                     )
-                if self.column not in row:
-                    fault = f"no {self.column!r}{nearest(self.column, row)}"
-                fault = fault or self._fault(row[self.column])
-            yield Reject(number, fault, line) if fault or row is None else (line, row[self.column])
+                if self.column in row:
+                    fault = self._fault(row[self.column])
+                else:
+                    fault = Fault("missing", f"no {self.column!r}{nearest(self.column, row)}")
+            yield Reject(number, *fault, line) if fault else (line, row[self.column])
 
     def _parquet(self) -> Iterator[tuple[Any, str] | Reject]:
         try:
-            file = pq.ParquetFile(self._file, pre_buffer=False)
+            self.schema = pq.read_schema(self._file).remove_metadata()
+            # a text that stands in many rows is then in memory once
+            texts = [field.name for field in self.schema if pa.types.is_string(field.type)]
+            file = pq.ParquetFile(self._file, pre_buffer=False, read_dictionary=texts)
         except (pa.ArrowException, OSError) as error:
-            raise UserError(f"{self.name} is no whole Parquet file ({first_line(error)})") from error
-        self._require(file.schema_arrow.names)
-        self.schema = file.schema_arrow.remove_metadata()
+            raise FileError(f"{self.name} is no whole Parquet file ({first_line(error)})", "damaged") from error
+        self._require(self.schema.names)
+        groups = map(file.metadata.row_group, range(file.metadata.num_row_groups))
+        self.unpacked = sum(group.total_byte_size for group in groups)
+
+        names = self.schema.names
 
         def items() -> Iterator[tuple[Any, str] | Reject]:
             number = 0
             try:
                 for batch in file.iter_batches(BATCH):
-                    for row in batch.to_pylist():
+                    for place in range(len(batch)):  # one at a time, since each is a copy
+                        row = {name: column[place].as_py() for name, column in zip(names, batch.columns, strict=True)}
                         number += 1
                         self._share = number / file.metadata.num_rows
                         fault = self._fault(row[self.column])
-                        yield Reject(number, fault, row) if fault else (row, row[self.column])
+                        yield Reject(number, *fault, row) if fault else (row, row[self.column])
             except (pa.ArrowException, OSError) as error:
-                raise UserError(f"{self.name} cannot be read after row {number} ({first_line(error)})") from error
+                message = f"{self.name} cannot be read after row {number} ({first_line(error)})"
+                raise FileError(message, "damaged") from error
 
         return items()
+
+
+def _characters(row: str | list[str] | dict[str, Any]) -> int:
+    """Return how many characters the texts of a row have: a line of JSON, fields of a CSV or columns of Parquet."""
+    values = [row] if isinstance(row, str) else row.values() if isinstance(row, dict) else row
+    return sum(len(value) for value in values if isinstance(value, str))

@@ -85,7 +85,9 @@ def page(found: Explanation) -> str:
 </style>
 </head>
 <body>
+<main>
 {body}
+</main>
 </body>
 </html>
 """
@@ -122,7 +124,7 @@ def _sentences(text: str, effects: Sequence[Effect], truncated: bool) -> list[st
         f"without the sentence.{cut if truncated else ''}</p>",
         tinted(text, effects),
         f"<details><summary>The {len(rows)} sentences as a table</summary>",
-        table(["", "effect", "sentence"], rows, numbers=2),
+        table(["no.", "effect", "sentence"], rows, numbers=2),
         "</details>",
     ]
 

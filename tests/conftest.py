@@ -5,8 +5,9 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -24,6 +25,16 @@ settings.load_profile("redacoes")
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 
+CHROMIUM = shutil.which("chromium")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 SMALL = {  # what makes a run of all stages short
     "sample.rows": "60",
     "checkpoint.vocabulary_size": "400",
@@ -129,6 +140,22 @@ def tensorflow() -> None:
 
     model.configure(threads=2, seed=1)
     tf.config.list_logical_devices()  # from here on they stay: a Scorer would set them to what it wants
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A real Chromium."""
+    if not CHROMIUM:
+        reason = "chromium is not installed (Debian: chromium), so nothing is known of the page in a browser"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -343,7 +343,7 @@ def test_a_page_shows_the_essay_and_runs_nothing_of_it(scorer: Scorer) -> None:
     reader = Reader()
     reader.feed(shown)
     assert [essay.replace("\u2060", "") for essay in reader.essays] == [NASTY, NASTY]
-    assert reader.tags <= {"html", "head", "meta", "title", "style", "body", "h1", "h2", "p", "div", "span", "sup", "br", "details", "summary", "table", "thead", "tbody", "tr", "th", "td"}  # fmt: skip
+    assert reader.tags <= {"html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "p", "div", "span", "sup", "br", "details", "summary", "table", "thead", "tbody", "tr", "th", "td"}  # fmt: skip
     assert reader.attributes <= {"lang", "charset", "name", "content", "http-equiv", "class", "style", "title", "role", "aria-label"}  # fmt: skip
     assert "default-src 'none'" in shown
     assert "http://" not in shown
@@ -351,6 +351,22 @@ def test_a_page_shows_the_essay_and_runs_nothing_of_it(scorer: Scorer) -> None:
     assert "<td>bela</td>" in shown  # the numbers stand in a table, too
     for effect in found.sentences or []:
         assert f"<sup>{minus(points(effect.effect))}</sup>" in shown
+
+
+def test_the_page_keeps_the_rules_for_accessibility(scorer: Scorer, browser: Any) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    shown = page(explained(scorer, ESSAY, sentences=by_sentence(scorer, ESSAY), words=by_word(scorer, ESSAY)))
+    for scheme in ("light", "dark"):
+        context = browser.new_context(color_scheme=scheme, bypass_csp=True)  # which lets no script in, nor axe
+        opened = context.new_page()
+        opened.set_content(shown)
+        for summary in opened.locator("summary").all():
+            summary.click()
+        found = Axe().run(opened)
+        assert found.violations_count == 0, found.generate_report()
+        assert len(found.response["passes"]) > 10
+        context.close()
 
 
 def test_colour_is_never_all_that_tells(scorer: Scorer) -> None:

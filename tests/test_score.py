@@ -8,12 +8,15 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -212,7 +215,7 @@ MISTAKES = {
     "cut parquet": ("a.parquet", b"PAR1" + b"x" * 100, [], "no whole Parquet file"),
     "suffix": ("a.txt", b"essay\na\n", [], "must be named .csv, .jsonl or .parquet"),
     "encoding": ("a.csv", b"essay\na\n", ["--encoding", "utf-9"], "which Python does not know"),
-    "utf-16": ("a.csv", "essay\na\n".encode("utf-16"), [], "no column 'essay'"),
+    "utf-16": ("a.csv", "essay\na\n".encode("utf-16"), [], "is UTF-16 text; add --encoding utf-16"),
     "long delimiter": ("a.csv", b"essay\na\n", ["--delimiter", ";;"], "must be one character"),
     "same file": ("a.csv", b"essay\na\n", ["--rejects", "a.csv"], "is the file of essays"),
     "out suffix": ("a.csv", b"essay\na\n", ["--out", "o.xlsx"], "must be named .csv"),
@@ -318,6 +321,21 @@ def test_windows_end_before_memory_does(tmp_path: Path, monkeypatch: pytest.Monk
     path = tmp_path / "a.csv"
     path.write_text("essay\n" + "".join(f"{'x' * 400}\n" for _ in range(10)), encoding="utf-8")
     assert [len(window.texts) for window in EssayFile(str(path), "essay", ",", "utf-8").windows()] == [3, 3, 3, 1]
+
+
+def test_a_text_in_every_row_is_in_memory_once(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    repeated = pa.DictionaryArray.from_arrays(pa.array([0] * 500, pa.int32()), pa.array(["a" * 10_000_000]))
+    pq.write_table(pa.table({"essay": repeated, "n": range(500)}), path, store_schema=False)  # as other writers do
+    assert path.stat().st_size < 1_000_000
+    for longest, scored in ((None, 1), (100, 0)):
+        before = pa.total_allocated_bytes()
+        windows = EssayFile(str(path), "essay", ",", "utf-8", longest).windows()
+        tracemalloc.start()
+        window = next(windows)
+        assert (len(window.texts), len(window.rejects), window.characters) == (scored, 1 - scored, 10_000_000)
+        assert tracemalloc.get_traced_memory()[1] + pa.total_allocated_bytes() - before < 200_000_000
+        tracemalloc.stop()
 
 
 def test_two_runs_do_not_write_one_file(command: Command) -> None:
