@@ -1,5 +1,6 @@
 """An export behind LitServe, and what the Dockerfile says, run without a container engine."""
 
+import json
 import os
 import re
 import shlex
@@ -150,6 +151,26 @@ def test_the_steps_of_the_dockerfile_make_an_environment_that_works(origin: Clon
     assert shutil.which(start[0], path=environment["PATH"]) == str(app / ".venv" / "bin" / "redacoes")
     assert "usage: redacoes" in run("redacoes", "--help")
     run(python, "-c", "import gradio, py3langid")
+    at = start.index("--port") + 1
+    log = tmp_path / "log"
+    with log.open("w") as errors, subprocess.Popen(
+        [*start[:at], "0", *start[at + 1 :]], cwd=app, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
+    ) as page:  # fmt: skip
+        try:
+            assert page.stdout
+            said = page.stdout.readline().strip()
+            assert said.startswith("http://0.0.0.0:"), log.read_text(encoding="utf-8")
+            [check] = [value for name, value in INSTRUCTIONS if name == "HEALTHCHECK"]
+            asked = json.loads(check.partition("CMD ")[2].replace(":7860", f":{said.rpartition(':')[2]}"))
+            until = time.monotonic() + 180
+            while subprocess.run(asked, cwd=app, env=environment, capture_output=True).returncode:
+                assert page.poll() is None, log.read_text(encoding="utf-8")
+                assert time.monotonic() < until, log.read_text(encoding="utf-8")
+                time.sleep(1)
+            page.send_signal(signal.SIGTERM)
+            assert page.wait(30) == 0
+        finally:
+            page.kill()
     located = run(python, "-c", "import redacoes; print(redacoes.__file__)")
     assert Path(located.strip()).is_relative_to(app)
     for package in ("pytest", "ray", "moto"):
