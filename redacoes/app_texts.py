@@ -131,6 +131,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "A coluna {column!r} tem o nome de uma das colunas de notas; mude-o.",
         "The column {column!r} has the name of one that scoring adds; rename it.",
     ),
+    "file_separator": ("As colunas são separadas por {separator!r}.", "Columns are separated by {separator!r}."),
     "file_no_column": (
         "Não há coluna {column!r}; as do arquivo são {known}.",
         "There is no column {column!r}; those of the file are {known}.",

@@ -444,6 +444,14 @@ def test_what_cannot_be_scored_is_told(client: Any, tmp_path: Path) -> None:
     ):
         with pytest.raises(AppError, match=says):
             client.predict(text, "en", api_name="/score")
+
+    def refused(name: str, content: bytes, says: str) -> None:
+        path = tmp_path / name
+        path.write_bytes(content)
+        with pytest.raises(AppError, match=says) as told:
+            client.predict(handle_file(path), "essay", "en", api_name="/score_file")
+        assert str(tmp_path) not in str(told.value)
+
     zipped = io.BytesIO()
     with zipfile.ZipFile(zipped, "w") as file:
         file.writestr("a.csv", "essay\na\n")
@@ -455,15 +463,22 @@ def test_what_cannot_be_scored_is_told(client: Any, tmp_path: Path) -> None:
         (b"essay\n\n", "No row of the file can be scored"),
         (b"essay\n \n", "No row of the file can be scored. line 2, with an empty essay"),
         (b"essay\n" + b"a" * (app_service.CHARACTERS + 1), "line 2, with an essay of more than 100000 characters"),
+        (b"essay,a\nb\n", "line 2, with more or fewer fields than the header"),
+        (b"essay\na\0\n", "line 2, with a null character"),
+        (b"essay\n\x81\n", "line 2, with bytes that are no text"),
+        (b'"a;b,c"\n1\n', "Columns are separated by"),
         (b"", "The file is empty"),
         (b'essay\n"a\n', "On line 2, a quote is not closed"),
         (b"essay\n" + b"a\n" * (app_service.ROWS + 1), "more than 20000 essays"),
     ):
-        path = tmp_path / "turma.csv"
-        path.write_bytes(content)
-        with pytest.raises(AppError, match=says) as told:
-            client.predict(handle_file(path), "essay", "en", api_name="/score_file")
-        assert str(tmp_path) not in str(told.value)
+        refused("turma.csv", content, says)
+    for content, says in (
+        (b'{"texto": "a"}', "line 1, without the column of the text"),
+        (b'{"essay": 1}', "line 1, whose essay is no text"),
+        (b"[1]", "line 1, which is no JSON object"),
+    ):
+        refused("turma.jsonl", content, says)
+    refused("turma.parquet", b"PAR1" + b"x" * 100, "damaged or not whole")
     with pytest.raises(AppError, match="Escolha um arquivo"):
         client.predict(None, "essay", "pt", api_name="/score_file")
 
