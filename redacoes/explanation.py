@@ -94,7 +94,7 @@ class Explanation:
                     f"{beginning(neighbour.essay, 90)}"
                 )
             if self.far:
-                lines.append("  It is far from all of them: farther than 99 % of them are from each other")
+                lines.append("  It is far from all of them: less like them than 99 % of them are")
         return "\n".join(lines)
 
     def _words(self, words: Words, colour: bool) -> list[str]:

@@ -68,7 +68,7 @@ def page(found: Explanation) -> str:
         ]
         parts += ["<h2>The training essays that the model finds most like this one</h2>"]
         if found.far:
-            parts += ["<p>It is far from all of them: farther than 99 % of them are from each other.</p>"]
+            parts += ["<p>It is far from all of them: less like them than 99 % of them are.</p>"]
         parts += [table(["true score", "similarity", "line", "essay"], rows, numbers=3)]
     body = "\n".join(parts)
     return f"""<!DOCTYPE html>

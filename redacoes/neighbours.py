@@ -35,8 +35,8 @@ TOKENIZED = "data/tokenized"
 CACHE = Path(".work", "neighbours")
 ROWS_BY_AXIS = 16  # essays for each axis that is kept, the widest first: of fewer, its width would be mere chance
 LEAST_AXES = 8
-FAR = 0.99  # the share of training essays that have a nearer neighbour than a text that is far
-PROBES = 4096  # training essays whose distance from their nearest is taken; more tell the quantile no better
+FAR = 0.99  # the share of training essays unlike which a text is that is far
+PROBES = 4096  # training essays of which that is taken; more tell the quantile no better
 BLOCK = 512  # of them compared at once
 FARTHEST = np.float32(np.inf)
 TINY = 1e-9
@@ -66,9 +66,11 @@ class Neighbours:
 
     Attributes:
         threshold: The distance from its nearest training essay beyond which a text is far from all of them.
+        shortest: The characters by token below which it is as well.
     """
 
     threshold: float
+    shortest: float
     _scorer: Scorer
     _forward: Forward
     _train: Dataset
@@ -110,14 +112,14 @@ class Neighbours:
                 with staged(str(cache_folder)) as [draft]:
                     draft.mkdir()
                     space = _compute(scorer, forward, train, draft)
-                    threshold = space.quantile(FAR)
-                    write_json(draft / RECORD, {"made_from": made_from, "threshold": threshold})
-                    found = space, threshold  # mapped, whatever becomes of the files
+                    limits = (space.quantile(FAR), _shortest(scorer, train))
+                    write_json(draft / RECORD, {"made_from": made_from, "limits": limits})
+                    found = space, limits  # mapped, whatever becomes of the files
         except OSError as error:
             if found is None or error.errno not in (ENOTEMPTY, EEXIST, ENOENT):
                 raise  # else another process has put the same there at the same moment
-        space, threshold = found
-        return cls(threshold, scorer, forward, train, space)
+        space, limits = found
+        return cls(*limits, scorer, forward, train, space)
 
     def nearest(self, text: str, count: int = 5) -> list[Neighbour]:
         """Return the `count` training essays most like `text`, the most similar first; fewer where there are no more.
@@ -133,14 +135,18 @@ class Neighbours:
         ]
 
     def is_far(self, text: str) -> bool:
-        """Tell whether `text` is farther from its nearest training essay than 99 % of training essays are from theirs.
+        """Tell whether `text` is unlike 99 % of the training essays, by its vector or by its words.
 
-        The distance is Euclid's, to which the length of a vector counts as well as its direction. Each training essay
-        is compared with all others; of more than 4,096, so many, at even steps.
+        By its vector: farther from its nearest training essay than they are from theirs. The distance is Euclid's, to
+        which the length of a vector counts as well as its direction. By its words: the tokenizer, which learnt common
+        words whole, cuts it into shorter pieces. That tells other languages and gibberish, of which the encoder makes
+        a vector like any. Each training essay is compared; of more than 4,096, so many, at even steps.
 
         Raises:
             ValueError: The text holds nothing that can be read.
         """
+        if characters_by_token(self._scorer, text) < self.shortest:
+            return True
         return bool(self._space.distance(self._pooled(text)).min() > self.threshold)
 
     def _pooled(self, text: str) -> Floats:
@@ -178,8 +184,7 @@ class _Space:
 
     def quantile(self, share: float) -> float:
         """Return the distance from their nearest within which that share of the essays have another one."""
-        count = len(self.vectors)
-        probes = np.unique(np.linspace(0, count - 1, min(PROBES, count)).astype(np.int64))
+        probes = _probes(len(self.vectors))
         nearest = []
         for part in np.array_split(probes, -(-len(probes) // BLOCK)):
             distances = self._distances(self.vectors[part])
@@ -229,14 +234,44 @@ def _folder_md5(folder: Path) -> str:
     return f"{md5(json.dumps(listing, sort_keys=True).encode(), usedforsecurity=False).hexdigest()}.dir"
 
 
-def _kept(folder: Path, made_from: dict[str, Any]) -> tuple[_Space, float] | None:
-    """Return the vectors and the threshold in `folder`, or None where there are none, others or damaged ones."""
+def characters_by_token(scorer: Scorer, text: str) -> float:
+    """Return how many characters a token of a text has on average, special ones left out; an unknown one has none.
+
+    Raises:
+        ValueError: The text holds nothing that can be read.
+    """
+    tokens = scorer.view(text)
+    unknown = scorer.tokenizer.unk_token_id
+    lengths = [
+        0 if number == unknown else end - begin
+        for number, (begin, end), special in zip(tokens.ids, tokens.spans, tokens.special, strict=True)
+        if not special
+    ]
+    if not lengths:
+        raise ValueError("the text holds nothing that can be read")
+    return sum(lengths) / len(lengths)
+
+
+def _shortest(scorer: Scorer, train: Dataset) -> float:
+    """Return the characters by token that the share `FAR` of the training essays reach."""
+    essays = train.select(_probes(len(train)))["essay"]
+    return float(np.quantile([characters_by_token(scorer, essay) for essay in essays], 1 - FAR))
+
+
+def _probes(count: int) -> NDArray[np.int64]:
+    """Return places at even steps, of no more than `PROBES` of `count`."""
+    return np.unique(np.linspace(0, count - 1, min(PROBES, count)).astype(np.int64))
+
+
+def _kept(folder: Path, made_from: dict[str, Any]) -> tuple[_Space, tuple[float, float]] | None:
+    """Return the vectors and both limits in `folder`, or None where there are none, others or damaged ones."""
     try:
         record = read_json(folder / RECORD)
         space = _Space(np.asarray(np.load(folder / VECTORS, mmap_mode="r")), np.load(folder / WHITENING))
         variance = np.einsum("ij,ij->j", space.vectors, space.vectors) / made_from["essays"]
         if record["made_from"] == made_from and (abs(variance - 1) < 1e-2).all() and np.isfinite(space.whitening).all():
-            return space, float(record["threshold"])
+            threshold, shortest = map(float, record["limits"])
+            return space, (threshold, shortest)
     except (OSError, ValueError, KeyError, TypeError, EOFError):
         pass  # they are made again
     return None

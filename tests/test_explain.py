@@ -573,7 +573,13 @@ def test_a_near_copy_finds_its_original(here: Path) -> None:
 
     unseen = list(arrow.load("data/splits")["test"]["essay"])
     assert sum(map(neighbours.is_far, unseen)) <= len(unseen) / 4  # essays of the same kind are not far
-    assert neighbours.is_far("😀 " * 60)
+    for strange in (
+        "😀 " * 60,
+        "asdf qwer zxcv fdsa qwerty " * 20,
+        "The school is important because students learn many things there, and they live in the city. " * 5,
+        "مرحبا بالعالم " * 20,
+    ):
+        assert neighbours.is_far(strange)
 
     # vectors are computed once, and again when they are damaged
     again = Neighbours.load(scorer)
