@@ -87,7 +87,8 @@ class EssayFile:
             column: Where the essay stands.
             delimiter: Between the fields of a CSV: one character, or ``\\t`` written out.
             encoding: Of the text of a CSV or of JSON lines.
-            longest: Characters that an essay may have; as many as it has where this is None.
+            longest: Characters that an essay may have; as many as it has where this is None. Then a Parquet file is
+                taken for the user's own; else for one that may repeat a long text to fill the memory.
 
         Raises:
             FileError: It has no such column, or is a file of another kind.
@@ -283,8 +284,8 @@ class EssayFile:
     def _parquet(self) -> Iterator[tuple[Any, str] | Reject]:
         try:
             self.schema = pq.read_schema(self._file).remove_metadata()
-            # a text that stands in many rows is then in memory once
-            texts = [field.name for field in self.schema if pa.types.is_string(field.type)]
+            # a text that stands in many rows is in memory once as a dictionary, which grows with the file
+            texts = [field.name for field in self.schema if _is_text(field.type)] if self._longest else None
             file = pq.ParquetFile(self._file, pre_buffer=False, read_dictionary=texts)
         except (pa.ArrowException, OSError) as error:
             raise FileError(f"{self.name} is no whole Parquet file ({first_line(error)})", "damaged") from error
@@ -309,6 +310,10 @@ class EssayFile:
                 raise FileError(message, "damaged") from error
 
         return items()
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
 
 
 def _characters(row: str | list[str] | dict[str, Any]) -> int:
