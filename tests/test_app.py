@@ -174,6 +174,9 @@ def tab(browser: Any, page: Page, locale: str = "pt-BR", width: int = 900, schem
     opened.goto(page.url)
     ready = "O modelo está pronto." if locale == "pt-BR" else "The model is ready."
     opened.get_by_text(ready).wait_for()
+    opened.wait_for_function(
+        "document.title === 'Redações'"
+    )  # which Gradio sets by script, now and then after all else
     yield opened
     assert foreign == []
     assert dialogs == []
