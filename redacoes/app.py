@@ -27,7 +27,7 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 
 from redacoes import app_views
-from redacoes.app_service import CHARACTERS, MEGABYTES, ROWS, Class, RefusedError, Service, encoding_of, spreadsheet
+from redacoes.app_service import CHARACTERS, MEGABYTES, ROWS, Class, RefusedError, Service, read_text, spreadsheet
 from redacoes.app_texts import Language, say
 from redacoes.errors import UserError
 from redacoes.explanation_page import COLOURS, PARTS
@@ -142,10 +142,7 @@ def blocks(service: Service, files: Files) -> gr.Blocks:
         if path is None:
             return ""
         files.keep(request, path)
-        text = Path(path).read_text(encoding=encoding_of(path), errors="replace")
-        if "\0" in text:
-            raise RefusedError(say("no_text_file", language))
-        return text
+        return read_text(path, language)
 
     @_told
     def score_one(text: str, language: Language) -> str:
@@ -167,7 +164,7 @@ def blocks(service: Service, files: Files) -> gr.Blocks:
         column: str,
         language: Language,
         request: gr.Request,
-        progress: gr.Progress = gr.Progress(),  # noqa: B008 (Gradio looks for a default of this type)
+        progress: gr.Progress = gr.Progress(),  # noqa: B008 (by this default Gradio knows where to put one of the call's own)
     ) -> tuple[str, str, Class]:
         if path is None:
             raise RefusedError(say("no_file", language))

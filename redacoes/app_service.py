@@ -249,6 +249,17 @@ def encoding_of(path: str) -> str:
     return "utf-8-sig"
 
 
+def read_text(path: str, language: Language) -> str:
+    """Return the text of a file. Raises RefusedError where it is none."""
+    try:
+        text = Path(path).read_text(encoding=encoding_of(path))
+    except UnicodeError:
+        text = "\0"
+    if "\0" in text:
+        raise RefusedError(say("no_text_file", language))
+    return text
+
+
 def _within_limits(source: EssayFile, language: Language) -> Iterator[Window]:
     too_large = RefusedError(say("too_large", language, most=ALL_CHARACTERS))
     if source.unpacked > BYTES * ALL_CHARACTERS:

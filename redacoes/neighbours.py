@@ -145,9 +145,8 @@ class Neighbours:
         Raises:
             ValueError: The text holds nothing that can be read.
         """
-        if characters_by_token(self._scorer, text) < self.shortest:
-            return True
-        return bool(self._space.distance(self._pooled(text)).min() > self.threshold)
+        distance = self._space.distance(self._pooled(text)).min()
+        return bool(distance > self.threshold or _characters_by_token(self._scorer, text) < self.shortest)
 
     def _pooled(self, text: str) -> Floats:
         return self._scorer.run(self._forward, self._scorer.encode([text])[0])
@@ -234,12 +233,8 @@ def _folder_md5(folder: Path) -> str:
     return f"{md5(json.dumps(listing, sort_keys=True).encode(), usedforsecurity=False).hexdigest()}.dir"
 
 
-def characters_by_token(scorer: Scorer, text: str) -> float:
-    """Return how many characters a token of a text has on average, special ones left out; an unknown one has none.
-
-    Raises:
-        ValueError: The text holds nothing that can be read.
-    """
+def _characters_by_token(scorer: Scorer, text: str) -> float:
+    """Return how many characters a token of a text has on average, special ones left out; an unknown one has none."""
     tokens = scorer.view(text)
     unknown = scorer.tokenizer.unk_token_id
     lengths = [
@@ -247,15 +242,13 @@ def characters_by_token(scorer: Scorer, text: str) -> float:
         for number, (begin, end), special in zip(tokens.ids, tokens.spans, tokens.special, strict=True)
         if not special
     ]
-    if not lengths:
-        raise ValueError("the text holds nothing that can be read")
-    return sum(lengths) / len(lengths)
+    return sum(lengths) / max(len(lengths), 1)
 
 
 def _shortest(scorer: Scorer, train: Dataset) -> float:
     """Return the characters by token that the share `FAR` of the training essays reach."""
     essays = train.select(_probes(len(train)))["essay"]
-    return float(np.quantile([characters_by_token(scorer, essay) for essay in essays], 1 - FAR))
+    return float(np.quantile([_characters_by_token(scorer, essay) for essay in essays], 1 - FAR))
 
 
 def _probes(count: int) -> NDArray[np.int64]:

@@ -203,6 +203,20 @@ def test_every_text_is_in_both_languages() -> None:
     assert say("score", "en") == "Score"
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_a_text_file_is_read_as_it_was_written(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("A educação\né só isso.", encoding=encoding)
+    assert app_service.read_text(str(path), "pt") == "A educação\né só isso."
+
+
+@pytest.mark.parametrize("content", [b"%PDF\x00\xe2", b"\xff\xd8\x81", b"\xff\xfea"])
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.txt").write_bytes(content)
+    with pytest.raises(app_service.RefusedError, match="O arquivo não é um texto"):
+        app_service.read_text(str(tmp_path / "a.txt"), "pt")
+
+
 def test_a_pasted_essay_is_scored_and_explained(browser: Any, page: Page, known: list[tuple[str, int, float]]) -> None:
     text, predicted, expected = known[0]
     with tab(browser, page) as opened:
