@@ -148,9 +148,10 @@ def blocks(service: Service, files: Files) -> gr.Blocks:
     def score_one(text: str, language: Language) -> str:
         return app_views.answer(service.score(text, language), language)
 
-    def again(text: str, shown: str | None, scored: Class | None, language: Language) -> tuple[str, str]:
-        one = score_one(text, language) if shown and text.strip() else ""
-        return one, app_views.many(scored, language) if scored else ""
+    def again(text: str, shown: str | None, scored: Class | None, language: Language) -> tuple[Any, Any]:
+        # what was not shown when the language was chosen is left alone: it may have come in the meantime
+        one = score_one(text, language) if shown and text.strip() else gr.skip()
+        return one, app_views.many(scored, language) if scored else gr.skip()
 
     @_told
     def score(text: str, language: str = "pt") -> dict[str, Any]:
@@ -204,7 +205,7 @@ def blocks(service: Service, files: Files) -> gr.Blocks:
         words += [table_file, column, button_many, download, about]
         private = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
         page.load(opened, None, [language, *words], **private)
-        switched = language.change(labels, language, words, js=SPEAK, **private)
+        switched = language.input(labels, language, words, js=SPEAK, **private)
         switched.then(
             again,
             [essay, result, scored, language],

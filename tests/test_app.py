@@ -255,6 +255,23 @@ def test_html_in_an_essay_is_text(browser: Any, page: Page) -> None:
         opened.get_by_text("There is no text to score.").wait_for()
 
 
+def test_an_answer_outlasts_a_language_that_was_chosen_before(browser: Any, page: Page) -> None:
+    with tab(browser, page, "en-US") as opened:
+        held: list[Any] = []
+        opened.route("**/queue/join*", lambda route: held.append(route), times=1)
+        opened.get_by_label("Português").click()
+        opened.get_by_role("button", name="Corrigir").wait_for()
+        while not held:
+            opened.wait_for_timeout(50)
+        opened.fill("#essay textarea", "A educação é um direito.")
+        opened.click("#score")
+        opened.wait_for_selector("#result .essay")
+        with opened.expect_event("requestfailed", lambda request: "queue/data" in request.url):  # Gradio hangs up
+            held[0].continue_()
+        opened.wait_for_timeout(200)
+        assert opened.query_selector("#result .essay")
+
+
 def test_the_keyboard_is_enough(browser: Any, page: Page, known: list[tuple[str, int, float]]) -> None:
     text, predicted, _ = known[1]
     with tab(browser, page) as opened:
