@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 import tf_keras
 from datasets import Dataset
 from dvclive import Live
@@ -19,19 +20,11 @@ from redacoes.params import Train
 from redacoes.resume import Progress
 
 
-class Batches(tf_keras.utils.Sequence):
+class Batches:
     """Padded batches of token ids, soft targets and weights, in an order that depends on seed and epoch alone."""
 
-    def __init__(
-        self,
-        part: Dataset,
-        pad_id: int,
-        longest: int,
-        targets: NDArray[np.float32],
-        train: Train,
-        reshuffle: bool,
-    ) -> None:
-        """Read the token ids into memory.
+    def __init__(self, part: Dataset, pad_id: int, longest: int, targets: NDArray[np.float32], train: Train) -> None:
+        """Read the token ids into memory, and draw the order of the first epoch.
 
         Args:
             part: Tokenized rows, with `input_ids` and `labels`.
@@ -39,37 +32,45 @@ class Batches(tf_keras.utils.Sequence):
             longest: No batch is padded beyond it, in tokens.
             targets: float32 ``(classes, classes)``: what the model should answer for each true class.
             train: Batch size, batching, class weights and seed.
-            reshuffle: Whether each epoch has an order of its own. Validation has one, so that its sums are the same
-                whatever epochs this process has seen.
         """
         self.ids = Ragged(*arrow.lists(part, "input_ids"))
         self.labels = np.asarray(part.data.column("labels"))
         self.pad_id, self.longest, self.targets, self.train = pad_id, longest, targets, train
-        self.reshuffle = reshuffle
         self.weights = class_weights(self.labels, len(targets), train)
         self.begin(0)
 
     def begin(self, epoch: int) -> None:
         """Draw the order of an epoch, counted from 0."""
-        self.epoch, train = epoch, self.train
+        train = self.train
         self.batches = epoch_batches(
             self.ids.lengths, train.batch_size, train.batching, train.drop_last, train.seed, epoch
         )
-
-    def on_epoch_end(self) -> None:
-        """Draw the next epoch's order."""
-        if self.reshuffle:
-            self.begin(self.epoch + 1)
 
     def __len__(self) -> int:
         """Return the number of batches of an epoch."""
         return len(self.batches)
 
-    def __getitem__(self, index: int) -> tuple[dict[str, Any], NDArray[np.float32], NDArray[np.float32]]:
-        """Return inputs ``(batch, length)``, targets ``(batch, classes)`` and weights ``(batch,)``."""
+    def __getitem__(self, index: int) -> tuple[NDArray[Any], ...]:
+        """Return ids and mask, ``(batch, length)``, targets ``(batch, classes)`` and weights ``(batch,)``."""
         rows = self.batches[index]
-        inputs = self.ids.pad(rows, self.pad_id, self.train.pad_to_multiple_of, self.longest)
-        return inputs, self.targets[self.labels[rows]], self.weights[self.labels[rows]]
+        ids, mask = self.ids.pad(rows, self.pad_id, self.train.pad_to_multiple_of, self.longest).values()
+        return ids, mask, self.targets[self.labels[rows]], self.weights[self.labels[rows]]
+
+    def dataset(self) -> tf.data.Dataset:
+        """Return the batches as `fit` takes them: inputs, targets and weights.
+
+        Not by a generator, nor as a Keras Sequence, which is one: under Python 3.11 and later TensorFlow then has
+        malloc map every tensor of 128 KiB and more anew, and an epoch takes nearly twice as long.
+        """
+
+        shapes = [None, None], [None, None], [None, len(self.targets)], [None]
+
+        def batch(index: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]:
+            made = tf.numpy_function(self.__getitem__, [index], [tf.int32, tf.int32, tf.float32, tf.float32])
+            ids, mask, targets, weights = map(tf.ensure_shape, made, shapes)
+            return {"input_ids": ids, "attention_mask": mask}, targets, weights
+
+        return tf.data.Dataset.range(len(self)).map(batch)
 
 
 def soft_targets(classes: int, spread: float) -> NDArray[np.float32]:
@@ -136,7 +137,7 @@ def fit(
     classes = model.config.num_labels
     targets = soft_targets(classes, train.label_spread)
     longest = model.config.max_position_embeddings
-    batches = Batches(train_part, pad_id, longest, targets, train, reshuffle=True)
+    batches = Batches(train_part, pad_id, longest, targets, train)
     if not len(batches):
         raise UserError(f"train.batch_size is {train.batch_size}, and train.drop_last leaves no batch of it: lower it")
     unweighted = train.model_copy(update={"class_weights": "none", "drop_last": False})
@@ -170,17 +171,16 @@ def fit(
     done = Progress(progress, stopping, curves)
     if done.epochs:
         print(f"going on after epoch {done.epochs} of {train.epochs}, where a run was stopped", file=sys.stderr)
-        batches.begin(done.epochs)
     live = Live(dir=str(curves), resume=done.epochs > 0, dvcyaml=None, save_dvc_exp=False, report=None)
     live.step = done.epochs + 1  # the curves count epochs as people do
-    callbacks = [tf_keras.callbacks.TerminateOnNaN(), stopping, DVCLiveCallback(live=live), done]
+    order = tf_keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.begin(epoch))
+    callbacks = [order, tf_keras.callbacks.TerminateOnNaN(), stopping, DVCLiveCallback(live=live), done]
     history = model.fit(
-        batches,
-        validation_data=Batches(validation_part, pad_id, longest, targets, unweighted, reshuffle=False),
+        batches.dataset(),
+        validation_data=Batches(validation_part, pad_id, longest, targets, unweighted).dataset(),
         initial_epoch=train.epochs if done.finished else done.epochs,
         epochs=train.epochs,
         callbacks=callbacks,
-        shuffle=False,  # Batches shuffles, by seed and epoch
         verbose=1 if sys.stderr.isatty() else 2,
     )
     if not np.all(np.isfinite(history.history.get("loss", []))):
