@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
-WORKERS ?= -n 2 --dist loadfile
+WORKERS ?= -n 2
 BASE ?= origin/main
 HEAD ?= HEAD
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
@@ -30,10 +30,12 @@ $(STAMP): uv.lock pyproject.toml
 repro: install  ## bring data, model, metrics and plots up to date
 	dvc repro
 
-test: install  ## all that matters, in less than 15 minutes
+test: install  ## all that matters
+	@echo "unit, model and system tests, but for what takes long: make test-slow"
 	python -m pytest $(WORKERS)
 
-test-slow: install  ## what takes long
+test-slow: install  ## what takes long: kills, full disks, other environments, load
+	@echo "slow system tests: kills, full disks, other environments, load"
 	python -m pytest $(WORKERS) -m slow
 
 lint: install  ## ruff, mypy, and no essay, secret or large file in git

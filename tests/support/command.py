@@ -1,0 +1,38 @@
+"""The command `redacoes` in this process, where a test is not about the process."""
+
+import io
+import os
+import subprocess
+from contextlib import chdir, redirect_stderr, redirect_stdout
+
+import pytest
+
+from redacoes import cli, lock
+from tests.support import dvc_server
+from tests.support.project import Folder, checked
+
+
+def redacoes(folder: Folder, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run `redacoes` in a folder, and return its exit status, output and errors."""
+    out, err = io.StringIO(), io.StringIO()
+    with chdir(folder.path), redirect_stdout(out), redirect_stderr(err):
+        try:
+            status = cli.main(arguments)
+        except SystemExit as ended:
+            status = ended.code if isinstance(ended.code, int) else 1
+            if isinstance(ended.code, str):  # which the interpreter would print
+                err.write(f"{ended.code}\n")
+    done = subprocess.CompletedProcess(["redacoes", *arguments], status, out.getvalue(), err.getvalue())
+    return checked(done) if check else done
+
+
+def serve_status(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the `dvc status` that `redacoes.lock` starts be run by the server that has DVC imported."""
+    run = lock._run
+
+    def run_or_ask(folder, *command):
+        if command[1:3] == ("-m", "dvc"):
+            return dvc_server.run(command[3:], folder.absolute(), os.environ)
+        return run(folder, *command)
+
+    monkeypatch.setattr(lock, "_run", run_or_ask)

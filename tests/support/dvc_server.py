@@ -1,0 +1,95 @@
+"""The command `dvc` without the seconds that it takes to import: a server that has it imported forks for each command.
+
+    python -m tests.support.dvc_server    # reads a command a line, as JSON, and answers with its exit status
+
+Each command is a process of its own, with its own folder, environment and output, as `dvc` started by a shell is. What
+an interpreter reads when it starts (PYTHONHASHSEED, LC_ALL) is that of the server: a test about these starts `dvc`
+itself, as one about a process does.
+"""
+
+import atexit
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+_servers: dict[int, subprocess.Popen[str]] = {}  # by the process that started it: a fork must not share its pipe
+
+
+def run(arguments: Sequence[str], folder: Path, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run `dvc` with these arguments, and return its exit status, output and errors."""
+    server = _servers.get(os.getpid())
+    if not server or server.poll() is not None:
+        server = _servers[os.getpid()] = _start()
+    assert server.stdin
+    assert server.stdout
+    with tempfile.TemporaryDirectory() as place:
+        out, err = Path(place, "out"), Path(place, "err")
+        asked = {"arguments": arguments, "folder": str(folder), "environment": dict(environment)}
+        try:
+            print(json.dumps({**asked, "out": str(out), "err": str(err)}), file=server.stdin, flush=True)
+            status = int(server.stdout.readline())
+        except BaseException:  # a test that is ended, by its time or by Ctrl-C, ends its command
+            os.killpg(server.pid, 9)
+            raise
+        read = [path.read_text(encoding="utf-8", errors="replace") for path in (out, err)]
+    return subprocess.CompletedProcess(["dvc", *arguments], status, *read)
+
+
+def _start() -> subprocess.Popen[str]:
+    server = subprocess.Popen(
+        [sys.executable, "-m", __name__],
+        cwd=Path(__file__).parents[2],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert server.stdin
+    atexit.register(server.stdin.close)  # upon which it ends
+    return server
+
+
+def _serve() -> None:
+    from dvc.cli.parser import get_main_parser
+
+    get_main_parser()
+    for line in sys.stdin:
+        asked = json.loads(line)
+        if not (child := os.fork()):
+            os._exit(_command(**asked))
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        needed = Path(asked["out"]).with_name("modules")
+        modules = needed.read_text(encoding="utf-8").split() if needed.exists() else []
+        print(status, flush=True)
+        for name in modules:  # which the next command need not import, most of what one costs
+            with suppress(Exception):  # one that only its package imports
+                import_module(name)
+
+
+def _command(arguments: list[str], folder: str, environment: dict[str, str], out: str, err: str) -> Any:
+    from dvc.cli import main
+
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    for descriptor, path in {1: out, 2: err}.items():
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), descriptor)
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    known = set(sys.modules)
+    status = main(arguments)
+    imported = [name for name in sys.modules if name not in known]
+    Path(out).with_name("modules").write_text("\n".join(imported), encoding="utf-8")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return status
+
+
+if __name__ == "__main__":
+    _serve()

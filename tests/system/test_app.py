@@ -1,0 +1,554 @@
+"""The page, as people use it: a real server, a real browser, and clients of its API."""
+
+import io
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import quantiles
+from typing import Any
+
+import pandas as pd
+import psutil
+import pytest
+import requests
+
+from redacoes import app_service, arrow, synthetic
+from tests.support import BIN, ROOT
+from tests.support.processes import SECONDS, wait
+from tests.support.project import Clone, Folder
+
+LOOPBACK = re.compile(r"(https?|wss?)://127\.0\.0\.1[:/]|data:|blob:")
+HTML = "<script>document.title = 'executado'</script><img src=x onerror=\"document.title = 'executado'\">"
+
+
+@dataclass
+class Page:
+    """A server of the page.
+
+    Attributes:
+        url: Its address.
+        process: Its process.
+        folder: Where it keeps uploads and downloads.
+        log: What it prints.
+    """
+
+    url: str
+    process: subprocess.Popen[str]
+    folder: Path
+    log: Path
+
+    def get(self, path: str) -> tuple[int, str]:
+        try:
+            with urllib.request.urlopen(f"{self.url}{path}", timeout=60) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    def health(self) -> int:
+        return self.get("/health")[0]
+
+    def files(self) -> list[Path]:
+        """Files of uploads and downloads; Gradio leaves an empty one beside them."""
+        private = self.folder.glob("redacoes-*/**/*")
+        return [path for path in private if path.is_file() and path.stat().st_size]
+
+
+@contextmanager
+def served(clone: Clone, folder: Path, *options: str) -> Iterator[Page]:
+    """The command in a clone, with a folder for all that it writes beside; it must leave nothing there."""
+    folder.mkdir()
+    log = folder.with_suffix(".log")
+    trap = socket.create_server(("127.0.0.1", 0))  # whatever goes to the network comes here instead
+    trap.setblocking(False)
+    proxy = f"http://127.0.0.1:{trap.getsockname()[1]}"
+    left = folder.with_suffix(".left")  # what its Python code asks the network for, proxy or not
+    environment = {**clone.environment, "TMPDIR": str(folder), "NO_PROXY": "127.0.0.1"}
+    environment |= {"PYTHONPATH": str(ROOT / "tests" / "support" / "loopback"), "LEFT_LOOPBACK": str(left)}
+    environment |= dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy"), proxy)
+    with trap, log.open("w") as errors, subprocess.Popen(
+        [str(BIN / "redacoes"), "app", "--port", "0", *options],
+        cwd=clone.path, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True,
+    ) as process:  # fmt: skip
+        try:
+            assert process.stdout
+            url = process.stdout.readline().strip()
+            assert url.startswith("http://127.0.0.1:"), log.read_text()
+            wait(lambda: answers(url))
+            yield Page(url, process, folder, log)
+            with pytest.raises(BlockingIOError):
+                trap.accept()
+            assert not left.exists(), left.read_text()
+        finally:
+            process.kill()
+
+
+def answers(url: str) -> bool:
+    try:
+        urllib.request.urlopen(f"{url}/version", timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.fixture(scope="module")
+def clone(computed: tuple[Folder, Clone], tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """A clone of its own, since the page keeps the vectors of the training essays in it."""
+    return computed[1].copy(tmp_path_factory.mktemp("clone") / "clone")
+
+
+@pytest.fixture(scope="module")
+def page(clone: Clone, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    with served(clone, tmp_path_factory.mktemp("pagina") / "tmp") as page:
+        assert page.health() == 503
+        assert page.get("/")[0] == 200  # before the model has loaded
+        assert json.loads(page.get("/version")[1])["digest"] is None
+        wait(lambda: page.health() == 200)
+        yield page
+        page.process.send_signal(signal.SIGTERM)
+        assert page.process.wait(SECONDS) == 0
+        assert "Traceback" not in page.log.read_text()
+        assert not list(page.folder.iterdir())
+
+
+@pytest.fixture(scope="module")
+def known(origin: Folder) -> list[tuple[str, int, float]]:
+    """The test essays, with the scores that `evaluate` gave them."""
+    essays = arrow.load(origin.path / "data/splits")["test"]["essay"]
+    scores = pd.read_csv(origin.path / "metrics/predictions.csv")
+    return list(zip(essays, scores["predicted"], scores["expected"], strict=True))
+
+
+@pytest.fixture
+def client(page: Page) -> Any:
+    return api(page)
+
+
+def api(page: Page) -> Any:
+    from gradio_client import Client
+
+    return Client(page.url, verbose=False, analytics_enabled=False)
+
+
+@contextmanager
+def tab(browser: Any, page: Page, locale: str = "pt-BR", width: int = 900, scheme: str = "light") -> Iterator[Any]:
+    """The page in a tab that reaches nothing but this machine, and in which no script of an essay may run."""
+    viewport = {"width": width, "height": 900}
+    context = browser.new_context(locale=locale, viewport=viewport, color_scheme=scheme, accept_downloads=True)
+    foreign: list[str] = []
+
+    def route(request: Any) -> None:
+        if LOOPBACK.match(request.request.url):
+            request.continue_()
+        else:
+            foreign.append(request.request.url)
+            request.abort()
+
+    context.route("**/*", route)
+    opened = context.new_page()
+    opened.set_default_timeout(60_000)
+    dialogs: list[str] = []
+    opened.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    opened.goto(page.url)
+    ready = "O modelo está pronto." if locale == "pt-BR" else "The model is ready."
+    opened.get_by_text(ready).wait_for()
+    opened.wait_for_function(
+        "document.title === 'Redações'"
+    )  # which Gradio sets by script, now and then after all else
+    yield opened
+    assert foreign == []
+    assert dialogs == []
+    assert "executado" not in opened.title()
+    context.close()
+
+
+def drawn(opened: Any) -> None:
+    """Wait until the browser has drawn what has happened so far."""
+    opened.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def settled(opened: Any) -> None:
+    """Wait until no colour fades and nothing moves any more, but for what moves for ever."""
+    drawn(opened)
+    opened.wait_for_function("""() => document.getAnimations().every(
+        one => one.playState !== 'running' || one.effect.getComputedTiming().endTime === Infinity)""")
+
+
+def test_what_leaves_this_machine_is_noticed(tmp_path: Path) -> None:
+    """That `served` holds a server to this machine can be relied on."""
+    log = tmp_path / "left"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests" / "support" / "loopback"), "LEFT_LOOPBACK": str(log)}
+    for code in ("socket.create_connection(('192.0.2.1', 9), 1)", "socket.getaddrinfo('example.org', 80)"):
+        done = subprocess.run([sys.executable, "-c", f"import socket; {code}"], env=environment, capture_output=True)
+        assert b"is not this machine" in done.stderr
+    assert log.read_text().splitlines() == ["socket.getaddrinfo '192.0.2.1'", "socket.getaddrinfo 'example.org'"]
+
+
+def test_a_pasted_essay_is_scored_and_explained(browser: Any, page: Page, known: list[tuple[str, int, float]]) -> None:
+    text, predicted, expected = known[0]
+    with tab(browser, page) as opened:
+        assert opened.evaluate("document.documentElement.lang") == "pt-BR"
+        assert "uma estimativa da nota que um corretor daria: nas 12 redações de teste" in opened.inner_text("body")
+        opened.fill("#essay textarea", text)
+        opened.click("#score")
+        opened.wait_for_selector("#result .essay")
+        shown = opened.inner_text("#result")
+        assert f"Nota estimada: {predicted}" in shown
+        assert f"nota média esperada: {expected:.1f}".replace(".", ",") in shown
+        assert len(opened.query_selector_all("#result .bars > div")) == 11
+        opened.get_by_label("English").click()
+        opened.get_by_text(f"Estimated score: {predicted}").wait_for()
+        assert opened.evaluate("document.documentElement.lang") == "en"
+        opened.get_by_role("tab", name="Model").click()
+        about = opened.inner_text("#about")
+        assert "qwk" in about
+        assert "Confusion matrix" in about
+        assert "train.epochs" in opened.inner_html("#about")
+    assert text[:40] not in page.log.read_text()
+
+
+def test_html_in_an_essay_is_text(browser: Any, page: Page) -> None:
+    with tab(browser, page, "en-US") as opened:
+        opened.fill("#essay textarea", f"{HTML} The rest of the text is in English, and there is not much of it.")
+        opened.click("#score")
+        opened.wait_for_selector("#result .essay")
+        shown = opened.inner_text("#result")
+        assert "<script>document.title" in shown
+        assert "onerror=" in shown
+        assert "does not seem to be in Portuguese" in shown
+        assert "very short" in shown
+        opened.fill("#essay textarea", " \n ")
+        opened.click("#score")
+        opened.get_by_text("There is no text to score.").wait_for()
+
+
+def test_an_answer_outlasts_a_language_that_was_chosen_before(browser: Any, page: Page) -> None:
+    with tab(browser, page, "en-US") as opened:
+        held: list[Any] = []
+        opened.route("**/queue/join*", lambda route: held.append(route), times=1)
+        opened.get_by_label("Português").click()
+        opened.get_by_role("button", name="Corrigir").wait_for()
+        while not held:
+            opened.wait_for_timeout(50)
+        opened.fill("#essay textarea", "A educação é um direito.")
+        opened.click("#score")
+        opened.wait_for_selector("#result .essay")
+        with opened.expect_event("requestfailed", lambda request: "queue/data" in request.url):  # Gradio hangs up
+            held[0].continue_()
+        drawn(opened)
+        assert opened.query_selector("#result .essay")
+
+
+def test_the_keyboard_is_enough(browser: Any, page: Page, known: list[tuple[str, int, float]]) -> None:
+    text, predicted, _ = known[1]
+    with tab(browser, page) as opened:
+
+        def tab_to(element: str) -> None:
+            for _ in range(30):
+                opened.keyboard.press("Tab")
+                if opened.evaluate("selector => document.activeElement.closest(selector) !== null", element):
+                    return
+            raise AssertionError(f"{element} cannot be reached")
+
+        tab_to("#language")
+        tab_to("[role=tab]")
+        tab_to("#essay")
+        opened.keyboard.insert_text(text)
+        tab_to("#score")
+        assert opened.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+        opened.keyboard.press("Enter")
+        opened.get_by_text(f"Nota estimada: {predicted}").wait_for()
+
+
+def test_a_narrow_screen_scrolls_in_one_direction(
+    browser: Any, page: Page, known: list[tuple[str, int, float]]
+) -> None:
+    with tab(browser, page, width=360) as opened:
+        opened.fill("#essay textarea", known[0][0])
+        opened.click("#score")
+        opened.wait_for_selector("#result .essay")
+        for name in ("Turma", "Modelo", "Corrigir"):
+            opened.get_by_role("tab", name=name).click()
+            opened.get_by_role("tab", name=name, selected=True).wait_for()
+            settled(opened)
+            assert opened.evaluate("document.documentElement.scrollWidth") == 360
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 900), ("dark", 360)])
+def test_the_page_keeps_the_rules_for_accessibility(
+    browser: Any, page: Page, known: list[tuple[str, int, float]], tmp_path: Path, scheme: str, width: int
+) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    table = tmp_path / "turma.csv"
+    pd.DataFrame({"essay": [text for text, *_ in known] + [""], "turma": "3ª B"}).to_csv(table, index=False)
+    with tab(browser, page, width=width, scheme=scheme) as opened:
+
+        def look() -> None:
+            opened.mouse.move(0, 0)
+            settled(opened)
+            found = Axe().run(opened)
+            assert found.violations_count == 0, found.generate_report()
+            assert len(found.response["passes"]) > 20
+
+        look()
+        opened.fill("#essay textarea", known[0][0])
+        opened.click("#score")
+        opened.wait_for_selector("#result .essay")
+        look()
+        opened.get_by_role("tab", name="Turma").click()
+        opened.set_input_files("#table-file input[type=file]", table)
+        opened.get_by_text("turma.csv").wait_for()
+        opened.click("#score-many")
+        opened.wait_for_selector("#summary table")
+        look()
+        opened.get_by_role("tab", name="Modelo").click()
+        opened.click("#about summary")
+        look()
+
+
+def test_files_are_scored_downloaded_and_forgotten(
+    browser: Any, page: Page, known: list[tuple[str, int, float]], tmp_path: Path
+) -> None:
+    essay, table = tmp_path / "redação.txt", tmp_path / "turma.csv"
+    essay.write_text(known[2][0], encoding="utf-8")
+    rows = [[text, f"=cmd|'/C calc'!A{place}", f"-{place}.5"] for place, (text, *_) in enumerate(known)]
+    pd.DataFrame([*rows, ["", "vazia", "0"]], columns=["essay", "=nome", "n"]).to_csv(table, index=False)
+    with tab(browser, page) as opened:
+        opened.set_input_files("#upload input[type=file]", essay)
+        opened.wait_for_function("document.querySelector('#essay textarea').value.length > 50")
+        assert opened.input_value("#essay textarea") == known[2][0]
+        opened.get_by_role("tab", name="Turma").click()
+        opened.set_input_files("#table-file input[type=file]", table)
+        opened.get_by_text("turma.csv").wait_for()
+        opened.click("#score-many")
+        opened.wait_for_selector("#summary .bars")
+        shown = opened.inner_text("#summary")
+        assert f"Redações corrigidas: {len(known)}." in shown
+        assert re.search(r"não puderam ser corrigidas: 1. A primeira: linha \d+, com uma redação vazia\.", shown)
+        opened.wait_for_selector("#download a")
+        with opened.expect_download() as downloading:
+            opened.click("#download a")
+        downloading.value.save_as(tmp_path / "notas.csv")
+        assert len(page.files()) >= 3
+        opened.get_by_label("English").click()
+        opened.get_by_text(f"Essays scored: {len(known)}.").wait_for()
+        assert "1. The first: line" in opened.inner_text("#summary")
+        header = opened.locator("#summary th").all_inner_texts()
+        assert header == ["score", "mean", "from", "to", "cut", "essay", "=nome", "n"]
+        assert opened.locator("#summary tbody tr").count() == len(known)
+    content = (tmp_path / "notas.csv").read_bytes()
+    assert content.startswith(b"\xef\xbb\xbf")
+    found = pd.read_csv(io.BytesIO(content), encoding="utf-8-sig")
+    assert list(found["essay"]) == [text for text, *_ in known]
+    assert list(found["predicted"]) == [predicted for _, predicted, _ in known]
+    assert list(found["'=nome"]) == [f"'=cmd|'/C calc'!A{place}" for place in range(len(known))]
+    assert list(found["n"]) == [-place - 0.5 for place in range(len(known))]
+    wait(lambda: not page.files())  # once the tab is closed
+
+
+TURNS = 12  # of each client
+TEXTS_TO_SCORE = {
+    "one word": "palavra",
+    "emoji": "🙂🇧🇷👩‍🏫 " * 20,
+    "Arabic": "مرحبا بالعالم " * 10,
+    "punctuation": "?!… — ;",
+    "NUL": "um\0 texto",
+    "a list": "[" * 5000,
+    "HTML": HTML,
+    "formula": "=cmd|' /C calc'!A0",
+}
+
+
+def test_any_text_has_a_score_by_the_api(client: Any, known: list[tuple[str, int, float]]) -> None:
+    for name, text in TEXTS_TO_SCORE.items():
+        found = client.predict(text, "en", api_name="/score")
+        assert 0 <= found["predicted"] <= 10, name
+        assert found["warnings"], name
+    for text, predicted, expected in known:
+        found = client.predict(text, api_name="/score")
+        assert found["predicted"] == predicted
+        assert found["expected"] == pytest.approx(expected, abs=1e-6)
+    named = client.view_api(return_format="dict")["named_endpoints"]
+    assert set(named) == {"/score", "/score_file"}
+
+
+def test_a_closed_client_leaves_nothing_in_memory(page: Page) -> None:
+    client = api(page)
+    client.predict("um texto", api_name="/score")
+    remembered = f"/gradio_api/deep_link?session_hash={client.session_hash}"  # tells what Gradio keeps of a session
+    assert json.loads(page.get(remembered)[1])
+    client.close()
+    wait(lambda: json.loads(page.get(remembered)[1]) == "")
+
+
+def test_a_client_that_leaves_frees_its_place(page: Page) -> None:
+    call, text = f"{page.url}/gradio_api/call/score", "Uma frase comprida, que não termina. " * 500
+
+    def ask(text: str) -> requests.Response:
+        return requests.post(call, json={"data": [text, "pt"]}, timeout=60)
+
+    def answer(asked: requests.Response) -> requests.Response:
+        return requests.get(f"{call}/{asked.json()['event_id']}", stream=True, timeout=60)
+
+    def waiting() -> int:
+        return json.loads(page.get("/gradio_api/queue/status")[1])["queue_size"]
+
+    begun = time.monotonic()
+    assert "event: complete" in answer(ask(text)).text
+    alone = time.monotonic() - begun
+    clients = []
+    while (asked := ask(text)).ok:
+        clients.append(answer(asked))
+    assert asked.status_code == 503
+    assert "Queue is full" in asked.text
+    assert len(clients) >= 100  # redacoes.app.WAITING
+    assert waiting() > 80
+    begun = time.monotonic()
+    for client in clients:
+        client.close()
+    wait(lambda: waiting() == 0)
+    assert "event: complete" in answer(ask("um texto")).text
+    assert time.monotonic() - begun < alone * len(clients) / 2  # else they would have been scored
+
+
+def test_a_file_is_scored_by_the_api_or_refused_in_the_users_language(
+    client: Any, known: list[tuple[str, int, float]], tmp_path: Path
+) -> None:
+    from gradio_client import handle_file
+    from gradio_client.exceptions import AppError
+
+    lines = ["aluno;redação", *(f"João;{json.dumps(text, ensure_ascii=False)}" for text, *_ in known[:3])]
+    path = tmp_path / "turma.csv"  # as Excel writes it in Brazil
+    path.write_text("\r\n".join(lines).replace("\\n", " "), encoding="cp1252")
+    _, scores = client.predict(handle_file(path), "redação", api_name="/score_file")
+    found = pd.read_csv(scores)
+    assert list(found["aluno"]) == ["João"] * 3
+    assert list(found["predicted"]) == [predicted for _, predicted, _ in known[:3]]
+    with pytest.raises(AppError, match="no column 'texto'; those of the file are 'aluno', 'redação'") as told:
+        client.predict(handle_file(path), "texto", "en", api_name="/score_file")
+    assert str(tmp_path) not in str(told.value)
+    with pytest.raises(AppError, match="Escolha um arquivo"):
+        client.predict(None, "essay", "pt", api_name="/score_file")
+    with pytest.raises(AppError, match="There is no text"):
+        client.predict(" \0\n", "en", api_name="/score")
+
+
+def test_no_file_of_the_server_can_be_read_or_written(page: Page, clone: Clone) -> None:
+    for path in ("/etc/passwd", str(clone.path / "params.yaml"), "params.yaml", "../../etc/passwd", "%2Fetc%2Fpasswd"):
+        assert page.get(f"/gradio_api/file={urllib.request.quote(path, safe='%')}")[0] in (403, 404), path
+    boundary = "fronteira"
+    for name in ("../../fora.csv", "/tmp/fora.csv", "..\\fora.csv"):
+        body = (
+            f'--{boundary}\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\n'
+            f"Content-Type: text/csv\r\n\r\nessay\r\na\r\n--{boundary}--\r\n"
+        ).encode()
+        request = urllib.request.Request(
+            f"{page.url}/gradio_api/upload", body, {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+        )
+        with urllib.request.urlopen(request) as answer:
+            [written] = json.loads(answer.read())
+        assert Path(written).resolve().is_relative_to(page.folder)
+        Path(written).unlink()
+    large = b"x" * (app_service.MEGABYTES * 1024 * 1024 + 1024)
+    body = b"\r\n".join(
+        [b"--f", b'Content-Disposition: form-data; name="files"; filename="a.csv"', b"", large, b"--f--", b""]
+    )
+    request = urllib.request.Request(
+        f"{page.url}/gradio_api/upload", body, {"Content-Type": "multipart/form-data; boundary=f"}
+    )
+    with pytest.raises(urllib.error.HTTPError, match="413"):
+        urllib.request.urlopen(request)
+
+
+def test_another_port_is_asked_for_where_one_is_taken(page: Page, clone: Clone) -> None:
+    port = page.url.rsplit(":", 1)[1]
+    done = clone.run("redacoes", "app", "--port", port, check=False)
+    assert done.returncode == 1
+    assert f"error: 127.0.0.1:{port} cannot be used: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def asked_by_twenty(page: Page, known: list[tuple[str, int, float]]) -> tuple[list[float], list[int]]:
+    """Have twenty clients ask at once: seconds until each answer, and the server's memory after it."""
+    from gradio_client.exceptions import AppError
+
+    server = psutil.Process(page.process.pid)
+    seconds: list[float] = []
+    memory: list[int] = []
+
+    def ask(place: int) -> None:
+        client = api(page)
+        for turn in range(place, place + TURNS):
+            text, predicted, expected = known[turn % len(known)]
+            begun = time.monotonic()
+            if place == 0:  # this one always fails, and must harm no other
+                with pytest.raises(AppError, match="There is no text"):
+                    client.predict("", "en", api_name="/score")
+                continue
+            found = client.predict(text, api_name="/score")
+            seconds.append(time.monotonic() - begun)
+            memory.append(server.memory_info().rss)
+            assert found["predicted"] == predicted
+            assert found["expected"] == pytest.approx(expected, abs=1e-5)
+
+    with ThreadPoolExecutor(20) as pool:
+        list(pool.map(ask, range(20)))  # raises what a client met with
+    return seconds, memory
+
+
+@pytest.mark.slow
+def test_twenty_clients_get_each_its_own_and_a_server_that_is_ended_at_work_leaves_nothing(
+    clone: Clone, tmp_path: Path, known: list[tuple[str, int, float]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    from gradio_client import handle_file
+    from gradio_client.utils import Status
+
+    table = tmp_path / "turma.csv"
+    essays = [row["essay"] for row in synthetic.essays(1000, 8)]
+    pd.DataFrame({"essay": essays * 10}).to_csv(table, index=False)
+    with served(clone, tmp_path / "tmp") as page:
+        wait(lambda: page.health() == 200)
+        seconds, memory = asked_by_twenty(page, known)
+        p95 = quantiles(seconds, n=20)[-1]
+        with capsys.disabled():
+            print(f"\n20 clients: p95 {p95:.2f} s, memory {memory[0] >> 20} to {memory[-1] >> 20} MB")
+        assert len(seconds) == 19 * TURNS
+        assert memory[-1] < 1.1 * memory[len(memory) // 4]
+
+        client = api(page)
+        summary, path = client.predict(handle_file(table), "essay", "pt", api_name="/score_file")
+        assert "Redações corrigidas: 10000." in summary
+        assert len(pd.read_csv(path)) == 10_000
+
+        job = client.submit(handle_file(table), "essay", "pt", api_name="/score_file")
+        wait(lambda: job.status().code in (Status.PROCESSING, Status.PROGRESS, Status.ITERATING))
+        page.process.send_signal(signal.SIGTERM)
+        assert page.process.wait(SECONDS) == 0
+        assert "Traceback" not in page.log.read_text()
+        assert not list(page.folder.iterdir())
+
+
+@pytest.mark.slow
+def test_a_model_that_does_not_load_is_told(clone: Clone, tmp_path: Path, browser: Any) -> None:
+    with served(clone, tmp_path / "tmp", "--model", "models/nada") as page:
+        wait(lambda: page.health() == 500)
+        assert "no folder here" in page.get("/health")[1]
+        opened = browser.new_page(locale="pt-BR")
+        opened.goto(page.url)
+        opened.get_by_text("O modelo não pôde ser carregado").wait_for()
+        opened.close()
+        page.process.send_signal(signal.SIGINT)
+        assert page.process.wait(SECONDS) == 130
+        assert "Traceback" not in page.log.read_text()

@@ -1,0 +1,126 @@
+"""What a team reviews with, by the real commands: the workflow's checks, `make pull`, `make report` and the audit."""
+
+import base64
+import functools
+import http.server
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import BIN, ROOT
+from tests.support.project import Clone, Folder
+from tests.support.review import make
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["check-jsonschema", "--builtin-schema", "vendor.github-workflows"],
+        ["zizmor", "--offline", "--pedantic", "--no-progress"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_the_workflow_is_valid_and_safe(command: list[str]) -> None:
+    done = subprocess.run(
+        [BIN / command[0], *command[1:], ROOT / ".github/workflows/review.yml"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_targets_are_listed() -> None:
+    listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert {"install", "test", "review", "report"} <= {line.split()[0] for line in listed.splitlines()}
+
+
+def test_the_lock_of_packages_is_that_of_the_project() -> None:
+    subprocess.run([BIN / "uv", "lock", "--check", "--offline"], cwd=ROOT, capture_output=True, check=True)
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Iterator[tuple[Path, str]]:
+    """A folder and the address at which a web server serves it to the user ana with the password segredo."""
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def send_head(self):
+            expected = "Basic " + base64.b64encode(b"ana:segredo").decode()
+            if self.headers.get("Authorization") == expected:
+                return super().send_head()
+            self.send_error(401)
+            return None
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    folder = tmp_path / "servido"
+    folder.mkdir()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield folder, f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_pull_takes_the_remote_from_the_environment_and_no_secret_reaches_git(
+    origin: Folder, make_clone: Callable[[str], Clone], web: tuple[Path, str]
+) -> None:
+    folder, url = web
+    shutil.copytree(origin.path / ".dvc/cache/files", folder / "files")  # as `dvc push` would
+    clone = make_clone("na nuvem")
+    clone.environment |= {"DVC_REMOTE_URL": url, "DVC_REMOTE_USER": "ana", "DVC_REMOTE_SECRET": "segredo"}
+    make(clone, "pull")
+    name = "models/scorer/model.safetensors"
+    assert (clone.path / name).read_bytes() == (origin.path / name).read_bytes()
+    assert clone.git("status", "--porcelain") == ""
+    assert (clone.path / ".dvc/config.local").stat().st_mode & 0o077 == 0
+    clone.environment["DVC_REMOTE_SECRET"] = "segrêdo"
+    done = clone.run("python", "-m", "tools.set_remote", check=False)
+    assert (
+        done.stderr == "error: DVC keeps its configuration in ASCII, and password of the remote has other characters\n"
+    )
+    assert "password = segredo\n" in clone.text(".dvc/config.local")
+
+
+def test_the_report_holds_what_compare_says_and_what_metrics_differ(make_clone: Callable[[str], Clone]) -> None:
+    clone = make_clone("relato")
+    metrics = json.loads(clone.text("metrics/evaluation.json"))
+    metrics["test"]["qwk"] += 1
+    (clone.path / "metrics/evaluation.json").write_text(json.dumps(metrics), encoding="utf-8")
+    (clone.path / "redacoes/cli.py").write_text("import sys\nprint('compared', *sys.argv[1:])\n", encoding="utf-8")
+    clone.git("add", "-A")
+    clone.git("commit", "-qm", "Score better")
+    summary = clone.path.with_name("página")
+    clone.environment["GITHUB_STEP_SUMMARY"] = str(summary)
+    make(clone, "report")  # against origin/main
+    report = clone.text("report.md")
+    base, head = (clone.git("rev-parse", "--short=10", name).strip() for name in ("origin/main", "HEAD"))
+    assert f"\ncompared compare {base} {head} --markdown\n" in report
+    assert re.search(r"\| metrics/evaluation.json \| test.qwk +\| .* \| 1.0 ", report)
+    assert summary.read_text(encoding="utf-8") == report
+    assert clone.git("status", "--porcelain") == ""
+
+    (clone.path / "redacoes/cli.py").write_text("raise SystemExit('error: other essays')\n", encoding="utf-8")
+    make(clone, "report", "BASE=HEAD")
+    assert "\n`redacoes compare` compared nothing: error: other essays\n" in clone.text("report.md")
+    assert "\nNo metric differs.\n" in clone.text("report.md")
+    assert "error: 'nenhum' is no revision" in make(clone, "report", "BASE=nenhum", check=False).stderr
+
+
+def test_an_audit_without_a_network_says_what_that_means(tmp_path: Path) -> None:
+    environment = os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}", "UV_OFFLINE": "1", "UV_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-m", "tools.audit"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert done.stdout == ""
+    assert done.stderr.startswith("warning: the advisory database was not reached, no package was looked up (")
+    assert "no all-clear" in done.stderr

@@ -1,0 +1,23 @@
+"""Which rows are in a batch, and how they are padded."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from redacoes.batching import Ragged, epoch_batches
+
+
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=80), st.integers(1, 9), st.sampled_from(["random", "length"]))
+def test_an_epoch_has_every_row_once(lengths: list[int], batch_size: int, batching) -> None:
+    batches = epoch_batches(np.array(lengths), batch_size, batching, False, 3, 1)
+    assert sorted(np.concatenate(batches)) == list(range(len(lengths)))
+    again = epoch_batches(np.array(lengths), batch_size, batching, False, 3, 1)
+    assert all((a == b).all() for a, b in zip(batches, again, strict=True))
+
+
+def test_padding() -> None:
+    ids = Ragged(np.arange(1, 7, dtype=np.int32), np.array([0, 2, 6]))
+    padded = ids.pad(np.array([1, 0]), 0, 8, 512)
+    assert padded["input_ids"].tolist() == [[3, 4, 5, 6, 0, 0, 0, 0], [1, 2, 0, 0, 0, 0, 0, 0]]
+    assert padded["attention_mask"].sum(axis=1).tolist() == [4, 2]
+    assert ids.pad(np.array([1]), 0, 8, 5)["input_ids"].shape == (1, 5)

@@ -1,0 +1,85 @@
+"""Paired comparison of two tables of predictions: what is better, worse, or cannot be told."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from redacoes import metrics
+from redacoes.compare import SIGN, paired
+from redacoes.errors import UserError
+from redacoes.scoring import softmax
+from tests.support import PARAMS
+
+BOOTSTRAP = PARAMS.evaluate.bootstrap.model_copy(update={"samples": 400})
+SCORES = np.random.default_rng(0).integers(0, 11, 300)
+
+
+def table(sharpness: float, seed: int, rows: int = 300) -> pd.DataFrame:
+    """Predictions that are the better, the sharper they are."""
+    noise = np.random.default_rng(seed).normal(size=(300, 11))
+    probabilities = softmax(noise + sharpness * np.eye(11)[SCORES])
+    columns = metrics.predictions(np.arange(2, 302), SCORES, probabilities.argmax(axis=1), probabilities)
+    return pd.DataFrame(columns).set_index("row").head(rows)
+
+
+def verdicts(a: pd.DataFrame, b: pd.DataFrame) -> dict[str, str]:
+    return {result.metric: result.verdict for result in paired(a, b, 10, BOOTSTRAP)}
+
+
+def test_every_metric_has_a_direction() -> None:
+    assert [result.metric for result in paired(table(1, 1), table(1, 2), 10, BOOTSTRAP)] == list(SIGN)
+
+
+def test_a_clear_difference_is_said_in_its_direction() -> None:
+    good, bad = table(3, 1), table(1, 2)
+    names = set(SIGN) - {"ece"}
+    upwards, downwards = verdicts(bad, good), verdicts(good, bad)
+    assert {upwards[name] for name in names} == {"better"}
+    assert {downwards[name] for name in names} == {"worse"}
+
+
+def test_noise_is_not_called_progress() -> None:
+    found = verdicts(table(2, 1), table(2, 2))
+    assert found["qwk"] == "not distinguishable on 300 essays"
+    assert verdicts(table(2, 1), table(2, 1)) == dict.fromkeys(SIGN, "not distinguishable on 300 essays")
+
+
+def test_values_are_those_of_the_reports_and_rows_are_paired_by_id() -> None:
+    a, b = table(2, 1), table(2.5, 2)
+    results = {result.metric: result for result in paired(a, b, 10, BOOTSTRAP)}
+    for values, side in ((a, "a"), (b, "b")):
+        probabilities = values.filter(like="p_").drop(columns="predicted", errors="ignore").to_numpy()
+        report = metrics.report(SCORES, values["predicted"].to_numpy(), probabilities, 10)
+        assert {name: getattr(result, side) for name, result in results.items()} == pytest.approx(
+            {name: report[name] for name in results}, abs=1e-6
+        )
+    assert results["loss"].low < results["loss"].difference < results["loss"].high
+    shuffled = b.sample(frac=1, random_state=3)
+    assert paired(a, shuffled, 10, BOOTSTRAP) == list(results.values())
+
+
+def test_pairing_narrows_the_interval() -> None:
+    a = table(2, 1)
+    b = a.copy()
+    b.loc[b.index[:10], "predicted"] = b["score"].iloc[:10]  # ten essays graded right, all else alike
+    [qwk] = [result for result in paired(a, b, 10, BOOTSTRAP) if result.metric == "qwk"]
+    alone = metrics.intervals(SCORES, a["predicted"].to_numpy(), a.filter(regex="p_[0-9]").to_numpy(), 10, BOOTSTRAP)
+    assert qwk.high - qwk.low < (alone["qwk"]["high"] - alone["qwk"]["low"]) / 2
+
+
+def test_other_essays_are_refused_with_the_reason() -> None:
+    with pytest.raises(UserError, match=r"different essays \(300 and 200, 200 of them the same\)"):
+        paired(table(2, 1), table(2, 1, rows=200), 10, BOOTSTRAP)
+    other = table(2, 1)
+    other.iloc[:3, other.columns.get_loc("score")] += 1
+    with pytest.raises(UserError, match="true scores of 3 test essays differ"):
+        paired(table(2, 1), other, 10, BOOTSTRAP)
+    with pytest.raises(UserError, match="different classes"):
+        paired(table(2, 1), table(2, 1).drop(columns="p_10"), 10, BOOTSTRAP)
+
+
+def test_an_undefined_metric_is_said() -> None:
+    same = table(2, 1)
+    same["score"] = same["predicted"] = 5
+    [qwk] = [result for result in paired(same, same, 10, BOOTSTRAP) if result.metric == "qwk"]
+    assert (qwk.a, qwk.difference, qwk.verdict) == (None, None, "undefined on 300 essays")

@@ -1,0 +1,145 @@
+"""Reading CSVs of essays: good ones of many shapes, and every fault that a user can make."""
+
+import csv
+import io
+import tracemalloc
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from redacoes import corpus
+from redacoes.corpus import Essay, Tally
+from redacoes.errors import UserError
+from tests.support import PARAMS
+
+DATA = PARAMS.data
+
+
+def read(path: Path, **changes: object) -> tuple[list[Essay], Tally]:
+    tally = Tally()
+    return list(corpus.read(path, DATA.model_copy(update=changes), tally)), tally
+
+
+def write(tmp_path: Path, content: str | bytes) -> Path:
+    path = tmp_path / "redacoes.csv"
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+FAULTS = {
+    "empty file": ("", {}, "is empty"),
+    "header only": ("essay,score\n", {}, "has a header and no rows"),
+    "missing column": ("esay,score\na,1\n", {}, "line 1: no column 'essay' among 'esay', 'score'; did you mean 'esay'?"),
+    "the same column twice": ("essay,score,essay\na,1,b\n", {}, "line 1: the column 'essay' stands twice"),
+    "empty essay": ("essay,score\na,1\n\xa0,2\n", {}, "line 3, column 'essay': the essay is empty"),
+    "score missing": ("essay,score\na,\n", {}, "line 2, column 'score': the score is missing"),
+    "not a number": ("essay,score\na,dez\n", {}, "line 2, column 'score': 'dez' is not a number"),
+    "NaN": ("essay,score\na,NaN\n", {}, "line 2, column 'score': 'NaN' is not a finite number"),
+    "infinite": ("essay,score\na,inf\n", {}, "'inf' is not a finite number"),
+    "negative": ("essay,score\na,-1\n", {}, "'-1' is negative"),
+    "above the scale": ("essay,score\na,640\n", {}, "'640' is above 10; set data.score_scale"),
+    "half point": ("essay,score\na,3.5\n", {}, "'3.5' is not a whole score from 0 to 10; set data.rounding"),
+    "ragged row": ("essay,score\na,1\nb,2,3\n", {}, "line 3: 3 fields where the header has 2; mend the row, or put a field that holds ',' in quotes"),
+    "unclosed quote": ('essay,score\na,1\n"b,2\nc,3\n', {}, "line 3: the quotes of this row cannot be read"),
+    "wrong delimiter": ("essay;score\na;1\n", {}, "separated by ';', not by ','; set data.delimiter"),
+    "encoding": ("essay,score\na,1\nação,2\n".encode("latin-1"), {}, "line 3: not utf-8 text"),
+    "unknown encoding": ("essay,score\na,1\n", {"encoding": "utf-9"}, "data.encoding is 'utf-9'"),
+    "NUL": ("essay,score\na,1\nb\0,2\n", {}, "line 3: holds a NUL byte"),
+    "binary": (b"PK\x03\x04rest", {}, "is a ZIP or Excel file"),
+    "duplicate": ("essay,score\na,1\nA ,1\n", {"duplicates": "error"}, "line 3, column 'essay': the essay of line 2 again"),
+    "group missing": ("essay,score,tema\na,1,\n", {"group_column": "tema"}, "line 2, column 'tema': the group is missing"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_one_sentence_with_its_place(tmp_path: Path, fault: str) -> None:
+    content, changes, message = FAULTS[fault]
+    path = write(tmp_path, content)
+    with pytest.raises(UserError) as caught:
+        read(path, **changes)
+    assert str(caught.value).startswith((str(path), "data."))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
+    write(tmp_path, "essay,score\na,1\n")
+    with pytest.raises(UserError, match=r"does not exist.*did you mean 'redacoes.csv'"):
+        read(tmp_path / "redacao.csv")
+    with pytest.raises(UserError, match="is a folder"):
+        read(tmp_path)
+
+
+def test_invalid_rows_are_dropped_and_counted(tmp_path: Path) -> None:
+    path = write(tmp_path, "essay,score\na,1\n,2\nb,x\nc,11\nd,1,1\na,1\nA,3\ne,4\n")
+    essays, tally = read(path, invalid_rows="drop")
+    assert [(essay.row, essay.text, essay.score) for essay in essays] == [(2, "a", 1), (9, "e", 4)]
+    assert tally.read == 8
+    assert tally.dropped == {
+        "essay_empty": 1,
+        "score_not_a_number": 1,
+        "score_above_scale": 1,
+        "ragged_row": 1,
+        "duplicate": 1,
+        "duplicate_with_another_score": 1,
+    }
+
+
+def test_row_is_the_line_on_which_the_row_begins(tmp_path: Path) -> None:
+    path = write(tmp_path, '\ufeffessay,score\r\n"uma\r\nduas",1\r\n\r\ntres,2\r\n')
+    essays, _ = read(path)
+    assert [(essay.row, essay.text) for essay in essays] == [(2, "uma\nduas"), (5, "tres")]
+
+
+@pytest.mark.parametrize(
+    ("text", "scale", "rounding", "score"),
+    [
+        ("5,0", 10, "error", 5), ("640", 1000, "half_up", 6), ("650", 1000, "half_up", 7), ("650", 1000, "half_even", 6),
+        ("750", 1000, "half_even", 8), ("3.5", 10, "half_up", 4), ("100", 100, "error", 10), ("1e1", 10, "error", 10),
+    ],
+)  # fmt: skip
+def test_scores(text: str, scale: float, rounding: str, score: int) -> None:
+    data = DATA.model_copy(update={"score_scale": scale, "rounding": rounding})
+    assert corpus.parse_score(text, data) == score
+
+
+def test_lists_of_paragraphs_are_joined() -> None:
+    assert corpus.clean("['Um\\xa0\\xa0dois. ', '', 'Três\\x07.']") == "Um dois.\nTrês."
+    assert corpus.clean("['não é uma lista]") == "['não é uma lista]"
+    assert corpus.clean("[__import__('os').getcwd()]").startswith("[__import__")
+
+
+@given(st.text(max_size=200))
+def test_cleaning_twice_changes_nothing(text: str) -> None:
+    cleaned = corpus.clean(text)
+    if not cleaned.startswith("["):
+        assert corpus.clean(cleaned) == cleaned
+    assert not any(line != line.strip() or not line for line in cleaned.split("\n") if cleaned)
+
+
+@given(st.lists(st.tuples(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1), st.integers(0, 10)),
+                min_size=1, max_size=20))  # fmt: skip
+def test_what_csv_writes_is_read(tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, int]]) -> None:
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer)
+    writer.writerows([("essay", "score"), *rows])
+    path = write(tmp_path_factory.mktemp("csv"), buffer.getvalue())
+    essays, tally = read(path, invalid_rows="drop", duplicates="keep")
+    expected = [(corpus.clean(text), score) for text, score in rows if corpus.clean(text)]
+    assert [(essay.text, essay.score) for essay in essays] == expected
+    assert tally.read == len(rows)
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
+    def peak(rows: int) -> int:
+        path = write(tmp_path, "essay,score\n" + "".join(f"{'palavra ' * 300}{row},5\n" for row in range(rows)))
+        tracemalloc.start()
+        count = sum(1 for _ in corpus.read(path, DATA, Tally()))
+        used = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert count == rows
+        return used
+
+    assert peak(800) - peak(100) < 700 * 500  # 2,400 bytes of text a row; what is kept is a hash

@@ -1,0 +1,371 @@
+"""`redacoes score`: any format to any other, in order, whole or not at all, and on where it was stopped."""
+
+import csv
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from redacoes import cli, corpus, essay_files, scoring_files, synthetic
+from redacoes.errors import UserError
+from redacoes.essay_files import EssayFile, Reject
+from redacoes.scorer import Scorer
+from redacoes.scoring_files import Output
+from tests.support.tiny import tiny_model
+
+ESSAYS = [row["essay"] for row in synthetic.essays(60, 5)]
+ADDED = ["predicted", "expected", "confidence", *(f"p_{k}" for k in range(11)), "low", "high", "tokens", "truncated"]
+Command = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_model(tmp_path_factory.mktemp("modelo") / "onnx")
+
+
+@pytest.fixture(scope="module")
+def scorer(model: Path) -> Scorer:
+    return Scorer.load(model, "onnx")
+
+
+@pytest.fixture
+def command(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Command:
+    """The command in this process: its status, and what it says on stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> tuple[int, str]:
+        try:
+            status = cli.main(["score", "--backend", "onnx", "--model", str(model), *arguments])
+        except SystemExit as ended:
+            status = 1 if isinstance(ended.code, str) else int(ended.code or 0)
+            return status, str(ended.code)
+        return status, capsys.readouterr().err
+
+    return run
+
+
+def rows(count: int = len(ESSAYS)) -> list[dict[str, Any]]:
+    return [{"id": place, "essay": text, "turma": "3ª B, manhã"} for place, text in enumerate(ESSAYS[:count])]
+
+
+def write(path: str, table: list[dict[str, Any]]) -> str:
+    frame = pd.DataFrame(table)
+    if path.endswith(".csv"):
+        frame.to_csv(path, index=False)
+    elif path.endswith(".jsonl"):
+        frame.to_json(path, orient="records", lines=True, force_ascii=False)
+    else:
+        frame.to_parquet(path, index=False)
+    return path
+
+
+def read(path: str) -> pd.DataFrame:
+    if path.endswith(".csv"):
+        return pd.read_csv(path)
+    return pd.read_json(path, lines=True) if path.endswith(".jsonl") else pd.read_parquet(path)
+
+
+@pytest.mark.parametrize("target", ["notas.csv", "notas.jsonl", "notas.parquet"])
+@pytest.mark.parametrize("source", ["redações.csv", "redações.jsonl", "redações.parquet"])
+def test_every_format_becomes_every_other(command: Command, scorer: Scorer, source: str, target: str) -> None:
+    status, said = command(write(source, rows()), "--out", target)
+    assert status == 0
+    assert said.startswith("60 essays scored in ")
+    found, expected = read(target), scorer.score(ESSAYS)
+    assert list(found.columns) == ["id", "essay", "turma", *ADDED]
+    assert list(found["id"].astype(int)) == list(range(60))
+    assert list(found["essay"]) == ESSAYS
+    assert set(found["turma"]) == {"3ª B, manhã"}
+    pd.testing.assert_frame_equal(found[ADDED], expected, rtol=0, atol=1e-9)
+    assert {path.name for path in Path().iterdir()} == {source, target}
+
+
+def test_standard_input_is_a_csv_or_json_lines(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for source in ("a.csv", "a.jsonl"):
+        content = Path(write(source, rows(5))).read_bytes()
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(content))))
+        assert command("-", "--out", f"{source}.csv")[0] == 0
+        assert command(source, "--out", "file.csv")[0] == 0
+        assert Path(f"{source}.csv").read_bytes() == Path("file.csv").read_bytes()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(b"PAR1"))))
+    assert "is a Parquet file, and is read as csv" in command("-", "--out", "x.csv")[1]
+
+
+def test_json_lines_keep_their_values_and_become_columns_where_they_must(command: Command) -> None:
+    lines = [
+        {"essay": "uma", "n": 1, "nested": {"a": [1, None]}, "mixed": 1, "big": 2**70},
+        {"n": 2.5, "essay": "duas", "flag": True, "mixed": "x", "name": "ção"},
+    ]
+    Path("a.jsonl").write_text("\n".join(json.dumps(line) for line in lines) + "\n\n", encoding="utf-8")
+    for name in ("o.jsonl", "o.parquet", "o.csv"):
+        assert command("a.jsonl", "--out", name)[0] == 0
+    out = [json.loads(line) for line in Path("o.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [{name: row[name] for name in line} for row, line in zip(out, lines, strict=True)] == lines
+    assert list(out[1])[: len(lines[1])] == list(lines[1])
+    table = pd.read_parquet("o.parquet")
+    assert list(table.columns)[:7] == ["essay", "n", "nested", "mixed", "big", "flag", "name"]
+    assert list(table["n"]) == [1.0, 2.5]
+    assert list(table["mixed"]) == ["1", "x"]
+    assert json.loads(table["nested"][0]) == {"a": [1, None]}
+    assert table["big"][0] == str(2**70)
+    assert Path("o.csv").read_text(encoding="utf-8").splitlines()[1].startswith('uma,1,"{""a"": [1, null]}",1,')
+
+
+def test_parquet_keeps_its_types(command: Command) -> None:
+    frame = pd.DataFrame(
+        {"essay": ESSAYS[:2], "when": pd.to_datetime(["2026-01-01", None]), "marks": [[1, 2], []], "n": [1, None]}
+    )
+    frame.to_parquet("a.parquet", index=False)
+    assert command("a.parquet", "--out", "o.parquet")[0] == 0
+    found = pd.read_parquet("o.parquet")
+    pd.testing.assert_frame_equal(found[["essay", "when", "n"]], pd.read_parquet("a.parquet")[["essay", "when", "n"]])
+    assert [list(marks) for marks in found["marks"]] == [[1, 2], []]
+    for name in ("o.csv", "o.jsonl"):
+        assert command("a.parquet", "--out", name)[0] == 0
+        assert "2026-01-01" in Path(name).read_text(encoding="utf-8")
+
+
+def test_rows_that_cannot_be_scored_are_told_by_line_and_kept(command: Command) -> None:
+    content = 'essay,id\n"duas\nlinhas",1\n ,2\na,b,c\nação,3\n'.encode() + b"a\xe7ao,4\nx\0y,5\nfim,6\n"
+    Path("a.csv").write_bytes(content)
+    status, said = command("a.csv", "--out", "o.csv", "--rejects", "r.jsonl")
+    assert status == 0
+    assert said.splitlines()[:-1] == [
+        "rejected: a.csv, line 4: the essay is empty",
+        "rejected: a.csv, line 5: 3 fields where the header has 2",
+        "rejected: a.csv, line 7: not utf-8 text (--encoding names another, such as latin-1)",
+        "rejected: a.csv, line 8: it holds a NUL, so it is no text",
+    ]
+    assert "3 essays scored" in said
+    assert "4 rows rejected" in said
+    assert list(read("o.csv")["id"]) == [1, 3, 6]
+    kept = [json.loads(line) for line in Path("r.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [(row["line"], row["raw"][-1]) for row in kept] == [(4, "2"), (5, "c"), (7, "4"), (8, "5")]
+
+    status, said = command("a.csv", "--out", "strict.csv", "--strict", "--rejects", "s.jsonl")
+    assert (status, said) == (1, "error: a.csv, line 4: the essay is empty; mend it, and --resume goes on")
+    assert not list(Path().glob("*s*.csv"))
+    assert not Path("s.jsonl").exists()
+
+
+def test_of_many_such_rows_the_first_are_told(command: Command) -> None:
+    Path("a.jsonl").write_text('{"essay": ""}\n' * 30 + '{"essay": "fim"}\n', encoding="utf-8")
+    said = command("a.jsonl", "--out", "o.csv")[1].splitlines()
+    assert len(said) == 22
+    assert said[20] == "rejected: and more, which are counted"
+    assert said[21].endswith("30 rows rejected")
+
+
+def test_lines_that_are_no_objects_with_an_essay(command: Command) -> None:
+    lines = ['{"essay": 7}', "[1]", '{"esay": "a"}', '{"essay": null}', '{"essay": "a"', '{"essay": "fim"}', "[" * 9999]
+    Path("a.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    said = command("a.jsonl", "--out", "o.jsonl")[1].splitlines()
+    reasons = [line.split(": ", 2)[2] for line in said[:6]]
+    assert reasons[:4] == [
+        "'essay' is of type int, and must be text",
+        "no JSON object",
+        "no 'essay'; did you mean 'esay'?",
+        "'essay' is missing",
+    ]
+    assert all(reason.startswith("no JSON (") for reason in reasons[4:])
+    assert len(read("o.jsonl")) == 1
+
+
+def zipped() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        file.writestr("a.csv", "essay\na\n")
+    return buffer.getvalue()
+
+
+MISTAKES = {
+    "no column": ("a.csv", b"Essay,id\na,1\n", [], "no column 'essay' among 'Essay', 'id'; did you mean 'Essay'?"),
+    "delimiter": ("a.csv", b"essay;id\na;1\n", [], "separated by ';', not by ','; add --delimiter ';'"),
+    "taken": ("a.csv", b"essay,p_3\na,1\n", [], "has a column 'p_3' already"),
+    "taken in JSON": ("a.jsonl", b'{"essay": "a", "low": 1}', [], "line 1, has a 'low' already"),
+    "twice": ("a.csv", b"essay,x,x\na,1,2\n", [], "the column 'x' stands twice"),
+    "empty": ("a.csv", b"", [], "a.csv is empty"),
+    "header alone": ("a.csv", b"essay\n", [], "a.csv has no row that can be scored"),
+    "all rejected": (
+        "a.csv",
+        b"essay,id\n,1\n",
+        [],
+        "no row that can be scored; the first, line 2: the essay is empty",
+    ),
+    "open quote": ("a.csv", b'essay,id\na,1\n"b,2\nc,3\n', [], "line 3: the quotes of this row cannot be read"),
+    "zip": ("a.csv", zipped(), [], "is a ZIP or Excel file, and is read as csv"),
+    "no parquet": ("a.parquet", b"essay,id\na,1\n", [], "no whole Parquet file"),
+    "cut parquet": ("a.parquet", b"PAR1" + b"x" * 100, [], "no whole Parquet file"),
+    "suffix": ("a.txt", b"essay\na\n", [], "must be named .csv, .jsonl or .parquet"),
+    "encoding": ("a.csv", b"essay\na\n", ["--encoding", "utf-9"], "which Python does not know"),
+    "utf-16": ("a.csv", "essay\na\n".encode("utf-16"), [], "is UTF-16 text; add --encoding utf-16"),
+    "long delimiter": ("a.csv", b"essay\na\n", ["--delimiter", ";;"], "must be one character"),
+    "same file": ("a.csv", b"essay\na\n", ["--rejects", "a.csv"], "is the file of essays"),
+    "out suffix": ("a.csv", b"essay\na\n", ["--out", "o.xlsx"], "must be named .csv"),
+    "out folder": ("a.csv", b"essay\na\n", ["--out", "nada/o.csv"], "there is no folder nada"),
+}
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_a_mistake_is_one_sentence_and_writes_nothing(command: Command, case: str) -> None:
+    name, content, options, says = MISTAKES[case]
+    Path(name).write_bytes(content)
+    status, said = command(name, "--out", "o.csv", *options)
+    assert (status, said.startswith("error: "), said.count("\n")) == (1, True, 0)
+    assert says in said
+    assert [path.name for path in Path().iterdir()] == [name]
+    assert Path(name).read_bytes() == content
+    assert "there is no file b.csv" in command("b.csv", "--out", "o.csv")[1]
+
+
+def test_encodings_and_odd_texts(command: Command) -> None:
+    texts = [
+        "ação",
+        "🙂" * 50,
+        "مرحبا بالعالم",
+        "?!…",
+        "<script>alert(1)</script>",
+        "=cmd|' /C calc'!A0",
+        "x" * 900_000,
+    ]
+    for encoding, option in (("utf-8-sig", []), ("utf-16", ["--encoding", "utf-16"])):
+        buffer = io.StringIO()
+        csv.writer(buffer, delimiter=";").writerows([["essay"], *([text] for text in texts)])
+        Path("a.csv").write_bytes(buffer.getvalue().encode(encoding))
+        assert command("a.csv", "--out", "o.jsonl", "--delimiter", ";", *option)[0] == 0
+        assert list(read("o.jsonl")["essay"]) == texts
+    Path("a.csv").write_bytes("essay\nação\n".encode("latin-1"))
+    assert command("a.csv", "--out", "o.csv", "--encoding", "latin-1")[0] == 0
+    assert list(read("o.csv")["essay"]) == ["ação"]
+
+
+@settings(max_examples=50)
+@given(
+    st.lists(
+        st.tuples(st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), min_size=1), st.text()), min_size=1
+    )
+)
+def test_any_csv_goes_through_unchanged(scorer: Scorer, tmp_path_factory: pytest.TempPathFactory, table: Any) -> None:
+    folder = tmp_path_factory.mktemp("csv")
+    table = [
+        (text, other.replace("\0", "").replace("\r", "").encode("utf-8", "ignore").decode()) for text, other in table
+    ]
+    with (folder / "a.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("essay", "other"), *table])
+    scorable = [row for row in table if corpus.clean(row[0])]
+    rejected: list[Reject] = []
+    source = EssayFile(str(folder / "a.csv"), "essay", ",", "utf-8")
+    with Output(folder / "o.csv", False) as output:
+        list(scoring_files.score(source, scorer, output, rejected.append))
+        output.finish(source.schema)
+    with (folder / "o.csv").open(encoding="utf-8", newline="") as file:
+        found = list(csv.reader(file))
+    assert [tuple(row[:2]) for row in found[1:]] == scorable
+    assert len(rejected) == len(table) - len(scorable)
+
+
+@pytest.fixture
+def stop_at(monkeypatch: pytest.MonkeyPatch, command: Command) -> Callable[[int, str], None]:
+    """What scores a.csv, in windows of 8, and is interrupted as by Ctrl-C once it has written so many windows."""
+    monkeypatch.setattr(essay_files, "ROWS", 8)
+
+    def stop_at(windows: int, target: str) -> None:
+        left = iter(range(windows))
+
+        def write(*arguments: Any) -> None:
+            if next(left, None) is None:
+                raise KeyboardInterrupt
+            whole(*arguments)
+
+        whole = Output.write
+        with monkeypatch.context() as patch:
+            patch.setattr(Output, "write", write)
+            status, said = command("a.csv", "--out", target)
+        assert (status, said.splitlines()[-1]) == (
+            130,
+            f"interrupted; nothing was written to {target}, and --resume goes on",
+        )
+        assert not Path(target).exists()
+
+    return stop_at
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_a_stopped_run_goes_on_to_the_same_bytes(
+    command: Command, stop_at: Callable[[int, str], None], suffix: str
+) -> None:
+    write("a.csv", rows())
+    assert command("a.csv", "--out", f"whole.{suffix}")[0] == 0
+    stop_at(3, f"o.{suffix}")
+    status, said = command("a.csv", "--out", f"o.{suffix}", "--resume")
+    assert (status, "; 24 of them before" in said) == (0, True)
+    assert Path(f"o.{suffix}").read_bytes() == Path(f"whole.{suffix}").read_bytes()
+    assert {path.name for path in Path().iterdir()} == {"a.csv", f"o.{suffix}", f"whole.{suffix}"}
+
+
+def test_only_scores_of_the_same_rows_and_model_are_taken_when_a_run_goes_on(
+    command: Command, stop_at: Callable[[int, str], None], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    table = rows()
+    write("a.csv", table)
+    stop_at(3, "o.csv")
+    table[9]["essay"] = "outro texto"
+    write("a.csv", table)
+    assert "; 16 of them before" in command("a.csv", "--out", "o.csv", "--resume")[1]
+    assert read("o.csv")["essay"][9] == "outro texto"
+
+    Path("o.csv").unlink()
+    stop_at(3, "o.csv")
+    other = tiny_model(tmp_path_factory.mktemp("outro") / "onnx", seed=2)
+    assert "before" not in command("a.csv", "--out", "o.csv", "--resume", "--model", str(other))[1]
+    expected = Scorer.load(other, "onnx").score(read("o.csv")["essay"])
+    pd.testing.assert_frame_equal(read("o.csv")[ADDED], expected, rtol=0, atol=2e-6)
+
+    Path("o.csv").unlink()
+    stop_at(3, "o.csv")
+    said = command("a.csv", "--out", "o.csv")[1]
+    assert said.startswith("starting anew: what an earlier run left of o.csv is removed\n60 essays scored")
+
+
+@pytest.mark.parametrize("moment", ["before anything", "within a part", "within the whole"])
+def test_a_run_that_ended_at_any_moment_goes_on_to_the_same_bytes(
+    command: Command, stop_at: Callable[[int, str], None], monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    write("a.csv", rows())
+    assert command("a.csv", "--out", "whole.csv")[0] == 0
+
+    def killed(self: Output, *_: Any) -> None:
+        """Leave what a kill leaves at this moment: a file that is not whole, and no word of it."""
+        name = "whole" if moment == "within the whole" else "00000000-0.draft"
+        (self.parts / name).write_bytes(b"id,essay" * 100)
+        raise MemoryError
+
+    if moment == "before anything":
+        stop_at(0, "o.csv")
+    else:
+        with monkeypatch.context() as patch:
+            patch.setattr(Output, "finish" if moment == "within the whole" else "write", killed)
+            with pytest.raises(MemoryError):
+                command("a.csv", "--out", "o.csv")
+    assert not Path("o.csv").exists()
+    assert command("a.csv", "--out", "o.csv", "--resume")[0] == 0
+    assert Path("o.csv").read_bytes() == Path("whole.csv").read_bytes()
+    assert {path.name for path in Path().iterdir()} == {"a.csv", "o.csv", "whole.csv"}
+
+
+def test_two_runs_do_not_write_one_file(command: Command) -> None:
+    write("a.csv", rows(3))
+    with Output(Path("o.csv"), False), pytest.raises(UserError, match=r"is writing o\.csv; wait for it"):
+        Output(Path("o.csv"), True)
+    assert command("a.csv", "--out", "o.csv")[0] == 0

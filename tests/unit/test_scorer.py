@@ -1,0 +1,53 @@
+"""What `Scorer.score` returns of any essay, and what it refuses, by a model that needs no TensorFlow."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import redacoes
+from redacoes import synthetic
+from redacoes.scorer import Scorer
+from tests.support.tiny import tiny_model
+
+ESSAYS = [row["essay"] for row in synthetic.essays(100, 5)]
+
+
+@pytest.fixture(scope="module")
+def scorer(tmp_path_factory: pytest.TempPathFactory) -> Scorer:
+    return Scorer.load(tiny_model(tmp_path_factory.mktemp("modelo") / "onnx"), "onnx")
+
+
+def test_what_cannot_be_scored_is_named_by_its_place(scorer: Scorer) -> None:
+    for text, says in ((None, "text 1 is of type NoneType"), (7, "of type int"), (" \n\t", "holds nothing")):
+        with pytest.raises(ValueError, match=says):
+            scorer.score(["um texto", text])
+
+
+def test_the_range_leaves_out_five_percent_on_either_side(scorer: Scorer) -> None:
+    short = [" ".join(essay.split()[:words]) for words in (1, 2, 4, 8) for essay in ESSAYS]  # of which little is known
+    table = scorer.score([*ESSAYS, *short])
+    assert {0, 10} <= {*table["low"], *table["high"]}
+    assert table["confidence"].min() < 0.2
+    assert table["confidence"].max() > 0.98
+    rounding = 1e-5
+    for row, (low, high) in zip(
+        table[[f"p_{k}" for k in range(11)]].to_numpy(), table[["low", "high"]].to_numpy(), strict=True
+    ):
+        assert 0 <= low <= high <= 10
+        assert row[:low].sum() <= 0.05 + rounding
+        assert row[high + 1 :].sum() <= 0.05 + rounding
+        assert row[: low + 1].sum() >= 0.05 - rounding
+        assert low == high or row[high:].sum() >= 0.05 - rounding
+
+
+def test_the_model_decides_by_its_own_rule(tmp_path: Path) -> None:
+    """The rule of `tiny_model` is the expected score, rounded."""
+    table = Scorer.load(tiny_model(tmp_path / "onnx", seed=3), "onnx").score(ESSAYS)
+    assert list(table["predicted"]) == list(np.floor(table["expected"] + 0.5).astype(int))
+
+
+def test_the_scorer_is_a_name_of_the_package() -> None:
+    assert redacoes.Scorer is Scorer
+    with pytest.raises(AttributeError, match="has no attribute 'Scores'"):
+        _ = redacoes.Scores

@@ -1,0 +1,23 @@
+"""What every stage script does before it does anything: it checks the parameters."""
+
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from redacoes import stage
+from tests.support import PARAMS_FILE
+
+
+@pytest.mark.parametrize("name", ["sample", "prepare", "checkpoint", "tokenize", "baseline", "zero_shot"])
+def test_a_bad_parameter_stops_a_stage_with_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = PARAMS_FILE.read_text(encoding="utf-8")
+    Path("params.yaml").write_text(text.replace("  epochs: 2", "  epochs: 0"), encoding="utf-8")
+    with pytest.raises(SystemExit) as ended:
+        stage.run(import_module(f"stages.{name}").main)
+    said = "error: params.yaml: train.epochs is 0: input should be greater than or equal to 1"
+    assert ended.value.code == said  # which Python prints on stderr, and exits with 1
+    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
