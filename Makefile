@@ -64,6 +64,7 @@ audit: install  ## whether uv.lock is that of pyproject.toml, with hashes, and h
 bench: repro  ## seconds by stage; training, a team's commands, scoring and the model in three worlds, compared
 	python -m benchmarks.stages
 	python -m benchmarks.training
+	python -m benchmarks.probe
 	python -m benchmarks.team
 	python -m benchmarks.worlds
 	python -m benchmarks.scoring

@@ -1,13 +1,13 @@
 """The classifier: built, saved, loaded and run. How it is trained is in `training`.
 
-Those two, `resume` and `encoder` are the only modules that import TensorFlow.
+Those two, `frozen`, `head`, `resume` and `encoder` are the only modules that import TensorFlow.
 """
 
 import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import tensorflow as tf
@@ -25,13 +25,14 @@ from redacoes.checkpoint import Tensor, has_weights, load_config, positions, ten
 from redacoes.errors import MEND, UserError, first_line
 from redacoes.params import Train
 
-DROPOUT = {  # the name of each rate differs between families; a configuration has one of each row
+DROPOUT = {  # the name of each rate differs between families
     "dropout": ("dropout", "hidden_dropout_prob"),
     "attention_dropout": ("attention_dropout", "attention_probs_dropout_prob"),
-    "classifier_dropout": ("seq_classif_dropout", "classifier_dropout"),
+    "classifier_dropout": ("seq_classif_dropout", "classifier_dropout", "classifier_dropout_prob", "cls_dropout"),
 }
 # the name by which transformers' TFElectraForSequenceClassification asks for this rate, wherever there is one
 ElectraConfig.classifhidden_dropout_probier_dropout = property(lambda config: config.classifier_dropout)
+Layers = int | Literal["all"]
 FLOATS = {"F64", "F32", "F16", "BF16"}
 BUFFERS = (".position_ids", ".token_type_ids")  # of old checkpoints; they hold no weights
 UNFIT = (
@@ -86,6 +87,8 @@ def build(folder: str | Path, labels: Sequence[str], train: Train) -> Any:
     config.id2label = dict(enumerate(labels))
     config.label2id = {label: number for number, label in enumerate(labels)}
     config.problem_type = "single_label_classification"
+    if config.model_type.startswith("deberta") and not hasattr(config, "cls_dropout"):
+        config.cls_dropout = None  # which is not in its configuration, and is read from there
     for name, spellings in DROPOUT.items():
         rate = getattr(train, name)
         for spelling in spellings:
@@ -100,23 +103,39 @@ def build(folder: str | Path, labels: Sequence[str], train: Train) -> Any:
             model.build_in_name_scope()
         except UNFIT as error:
             raise UserError(f"{folder}: {first_line(error)}; {MEND}") from error
-    _freeze(model, train.frozen_layers)
+    _freeze(model, train.frozen_layers or 0)
     return model
 
 
-def _freeze(model: Any, layers: int) -> None:
-    """Have training leave the first `layers` layers of the encoder as they are, and the embeddings below them."""
+def stack_of(model: Any) -> tuple[Any, str]:
+    """Return the encoder of a classifier, and the name by which it has its stack of layers."""
+    encoder = getattr(model, model.base_model_prefix)
+    return encoder, "transformer" if hasattr(encoder, "transformer") else "encoder"
+
+
+def _freeze(model: Any, layers: Layers) -> None:
+    """Have training leave the first `layers` layers of the encoder as they are, and all that they depend on.
+
+    Raises:
+        UserError: The encoder has not as many, or its layers are one.
+    """
     if not layers:
         return
-    encoder = getattr(model, model.base_model_prefix)
-    stack = encoder.transformer if hasattr(encoder, "transformer") else encoder.encoder
+    encoder, name = stack_of(model)
+    stack = getattr(encoder, name)
     found = getattr(stack, "layer", None)
-    if found is None:
-        raise UserError("train.frozen_layers must be 0 for an encoder whose layers share their weights (ALBERT)")
-    if layers > len(found):
+    if layers == "all":
+        encoder.embeddings.trainable = stack.trainable = False
+    elif found is None:
+        raise UserError("train.frozen_layers must be 0 or all for an encoder whose layers share their weights (ALBERT)")
+    elif layers > len(found):
         raise UserError(f"train.frozen_layers is {layers}, and the encoder has {len(found)} layers")
-    for part in [encoder.embeddings, *found[:layers]]:
-        part.trainable = False
+    else:
+        for part in [encoder.embeddings, *found[:layers]]:
+            part.trainable = False
+    for owner, part in [(encoder, "embeddings_project"), (stack, "LayerNorm")]:  # of ELECTRA, and of DeBERTa
+        if hasattr(owner, part):
+            getattr(owner, part).trainable = False
 
 
 def load(folder: str | Path, foreign: bool = False) -> Any:

@@ -12,6 +12,7 @@ from ruamel.yaml.error import YAMLError
 
 from redacoes.errors import UserError, nearest
 
+SHOULD = "Input should be "  # how pydantic begins to say what is wanted
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -117,12 +118,12 @@ class Tokenize(Section):
 class Train(Section):
     """Fine-tuning."""
 
-    epochs: Count
+    epochs: Annotated[int, Field(ge=0)] | None
     batch_size: Count
     drop_last: bool
     batching: Literal["random", "length"]
     pad_to_multiple_of: Count
-    learning_rate: Annotated[float, Field(gt=0)]
+    learning_rate: Annotated[float, Field(gt=0)] | None
     head_learning_rate: Annotated[float, Field(gt=0)] | None
     schedule: Literal["linear", "constant"]
     warmup: Rate
@@ -133,7 +134,9 @@ class Train(Section):
     gradient_clip_norm: Annotated[float, Field(ge=0)]
     label_spread: Annotated[float, Field(ge=0)]
     class_weights: Literal["none", "balanced"]
-    frozen_layers: Annotated[int, Field(ge=0)]
+    frozen_layers: Annotated[int, Field(ge=0)] | Literal["all"] | None
+    probe: bool | None
+    probe_penalty: Annotated[float, Field(gt=0)] | None
     dropout: Rate | None
     attention_dropout: Rate | None
     classifier_dropout: Rate | None
@@ -142,6 +145,15 @@ class Train(Section):
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"]
     seed: Seed
     threads: Count
+
+
+class Settled(Train):
+    """Fine-tuning, with every null filled that follows from the checkpoint; see `defaults`."""
+
+    epochs: Annotated[int, Field(ge=0)]
+    learning_rate: Annotated[float, Field(gt=0)]
+    frozen_layers: Annotated[int, Field(ge=0)] | Literal["all"]
+    probe: bool
 
 
 class Decision(Section):
@@ -218,6 +230,10 @@ class Params(Section):
             raise ValueError("split.strategy is grouped, so data.group_column must name the column of the groups")
         if self.checkpoint.source == "scratch" and self.tokenize.max_length > self.checkpoint.max_positions:
             raise ValueError("tokenize.max_length cannot exceed checkpoint.max_positions")
+        if self.checkpoint.source == "scratch" and self.train.probe:
+            raise ValueError("train.probe is true, and an encoder from scratch knows nothing to probe: set it to null")
+        if self.train.epochs == 0 and (self.checkpoint.source == "scratch" or self.train.probe is False):
+            raise ValueError("train.epochs is 0, which is for the probe alone, and there is none: set it to 1 or more")
         if self.split.validation == "test":
             chosen_on_validation = {
                 "decision.rule": (self.decision.rule == "matched", "argmax or expected"),
@@ -254,20 +270,29 @@ def load(path: str | Path) -> Params:
         return Params.model_validate(values)
     except ValidationError as error:
         # a misspelt key is both unknown and missing: the first of the two says what to mend
-        first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
-        raise UserError(f"{path}: {_sentence(first)}") from error
+        found = sorted(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
+        raise UserError(f"{path}: {_sentence(found)}") from error
 
 
-def _sentence(error: Any) -> str:
-    key = ".".join(map(str, error["loc"]))
+def _sentence(errors: list[Any]) -> str:
+    """Say the first error; where a key may be of several types, there is one for each."""
+    error, location = errors[0], _known(errors[0]["loc"])
+    key = ".".join(location)
     if error["type"] == "extra_forbidden":
-        return f"{key} is not a key of this project{nearest(str(error['loc'][-1]), _keys(error['loc'][:-1]))}"
+        return f"{key} is not a key of this project{nearest(location[-1], _keys(location[:-1]))}"
     if error["type"] == "missing":
         return f"the key {key} is missing"
-    message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "value_error":
+        message = error["msg"].removeprefix("Value error, ")
         return f"{key}: {message}" if key else message
+    wanted = [other["msg"].removeprefix(SHOULD) for other in errors if _known(other["loc"]) == location]
+    message = (SHOULD if error["msg"].startswith(SHOULD) else "") + " or ".join(dict.fromkeys(wanted))
     return f"{key} is {error['input']!r}: {message[0].lower()}{message[1:]}"
+
+
+def _known(location: tuple[Any, ...]) -> tuple[str, ...]:
+    """Return the keys of a place, without what pydantic adds to tell the types of a union apart."""
+    return tuple(map(str, location[:2] if location[:2] == ("train", "frozen_layers") else location))
 
 
 def _keys(location: tuple[str, ...]) -> list[str]:

@@ -20,7 +20,7 @@ import tf_keras
 from safetensors.numpy import load_file, save_file
 
 STATE = "state.json"
-PACKAGES = ("tensorflow", "tf-keras", "transformers", "tokenizers", "numpy")
+PACKAGES = ("tensorflow", "tf-keras", "transformers", "tokenizers", "numpy", "scipy")
 
 
 def key(settings: Any, contents: list[str], *folders: Path) -> str:

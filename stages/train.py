@@ -1,9 +1,10 @@
-"""Fine-tune the classifier: python -m stages.train."""
+"""Fit the classifier's head, and fine-tune: python -m stages.train."""
 
 import shutil
+import sys
 from pathlib import Path
 
-from redacoes import arrow, checkpoint, model, resume, training
+from redacoes import arrow, checkpoint, defaults, model, resume, training
 from redacoes.files import WORK, staged
 from redacoes.params import Params
 from redacoes.stage import run
@@ -12,15 +13,20 @@ from redacoes.stage import run
 def main(params: Params) -> None:
     """Write `models/scorer/` and `metrics/train/`."""
     model.configure(params.train.threads, params.train.seed)
+    base = Path("models/base")
+    validated = params.split.validation == "own"
+    train = defaults.settle(params.train, checkpoint.load_config(base), checkpoint.has_weights(base), validated)
+    if line := defaults.told(params.train, train):
+        print(line, file=sys.stderr)
     parts = arrow.load("data/tokenized")
-    tokenizer = checkpoint.load_tokenizer("models/base")
+    tokenizer = checkpoint.load_tokenizer(base)
     labels = parts["train"].features["labels"].names
     data = [arrow.fingerprint(part) for part in parts.values()]
-    progress = resume.place(WORK / "train", resume.key(params.train.model_dump(), data, Path("models/base")))
+    progress = resume.place(WORK / "train", resume.key(train.model_dump(), data, base))
     with staged("models/scorer", "metrics/train") as [scorer, curves]:
-        classifier = model.build("models/base", labels, params.train)
+        classifier = model.build(base, labels, train)
         pad_id = tokenizer.pad_token_id
-        training.fit(classifier, parts["train"], parts["validation"], pad_id, params.train, curves, progress)
+        training.fit(classifier, parts["train"], parts["validation"], pad_id, train, curves, progress)
         model.save(classifier, tokenizer, scorer)
     shutil.rmtree(progress.parent)
 

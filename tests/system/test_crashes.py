@@ -22,7 +22,7 @@ def longer(make_pulled: Callable[[str], Clone]) -> Clone:
 
 def test_a_killed_training_goes_on_and_ends_with_the_same_bytes(longer: Clone) -> None:
     with running(longer, "dvc", "repro", "train") as process:
-        wait(lambda: list(longer.path.glob(".work/train/*/000003")))
+        wait(lambda: list(longer.path.glob(".work/train/*/epochs/000003")))
         process.kill()  # DVC alone: what it started must not go on
         no_orphan(process.pid)
     assert not (longer.path / "models/scorer").exists()

@@ -118,7 +118,7 @@ def test_parameters_declared_are_those_read(stage: str) -> None:
 
 def sections(model: type = Params, prefix: str = "") -> dict[str, str]:
     """The key of each section, by the name of its type."""
-    found = {model.__name__: prefix}
+    found = dict.fromkeys([model.__name__, *(kind.__name__ for kind in model.__subclasses__())], prefix)
     for name, field in model.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
             found |= sections(field.annotation, f"{prefix}.{name}".lstrip("."))

@@ -15,7 +15,7 @@ TEXT = PARAMS_FILE.read_text(encoding="utf-8")
     ("old", "new", "message"),
     [
         ("  learning_rate:", "  learning_rat:", "train.learning_rat is not a key of this project; did you mean 'learning_rate'?"),
-        ("  epochs: 2", "  epochs: 0", "train.epochs is 0"),
+        ("  epochs: 2", "  epochs: -1", "train.epochs is -1"),
         ("  epochs: 2", "  epochs: 2.5", "train.epochs is 2.5"),
         ("  epochs: 2", "  epochs: true", "train.epochs is True"),
         ("  epochs: 2\n", "", "the key train.epochs is missing"),

@@ -15,9 +15,9 @@ def test_a_bad_parameter_stops_a_stage_with_one_sentence(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     text = PARAMS_FILE.read_text(encoding="utf-8")
-    Path("params.yaml").write_text(text.replace("  epochs: 2", "  epochs: 0"), encoding="utf-8")
+    Path("params.yaml").write_text(text.replace("  epochs: 2", "  epochs: -1"), encoding="utf-8")
     with pytest.raises(SystemExit) as ended:
         stage.run(import_module(f"stages.{name}").main)
-    said = "error: params.yaml: train.epochs is 0: input should be greater than or equal to 1"
+    said = "error: params.yaml: train.epochs is -1: input should be greater than or equal to 0"
     assert ended.value.code == said  # which Python prints on stderr, and exits with 1
     assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
