@@ -4,6 +4,7 @@ redacoes score essays.csv --out scores.parquet     what the model grades them
 redacoes app                        a page for all of it
 redacoes explain essay.txt          which sentences and words moved its expected score
 redacoes tokens essay.txt           what the model sees of it
+redacoes recipe pretrained          a set of parameters by its name
 redacoes compare main my-branch     which of the two grades better, or whether the test essays are too few to tell
 redacoes inspect [REV]              what made a model
 redacoes verify                     whether outputs and cache are what dvc.lock says
@@ -17,7 +18,7 @@ from importlib import import_module
 
 from redacoes.errors import told
 
-COMMANDS = ("score", "app", "explain", "tokens", "compare", "inspect", "verify", "export", "publish")
+COMMANDS = ("score", "app", "explain", "tokens", "recipe", "compare", "inspect", "verify", "export", "publish")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -59,6 +59,16 @@ def abandoned(draft: Path, pid: int) -> bool:
     return begun > draft.stat().st_mtime + 2  # seconds: systems tell the time of a start by the second
 
 
+def write_whole(target: Path, content: str) -> None:
+    """Write a file whole or not at all, wherever it is; no other file of a run depends on it."""
+    draft = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        draft.write_text(content, encoding="utf-8")
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
     """Write `values` as indented UTF-8 JSON. Raises ValueError for NaN or infinity, which JSON does not have."""
     path.write_text(json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")

@@ -261,9 +261,16 @@ def load(path: str | Path) -> Params:
         UserError: The file is missing, is not YAML, or a key in it is unknown, missing or not legal.
     """
     try:
-        values = YAML(typ="safe", pure=True).load(Path(path).read_text(encoding="utf-8"))
+        text = Path(path).read_text(encoding="utf-8")
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}; run this from the project's folder") from error
+    return parse(text, path)
+
+
+def parse(text: str, path: str | Path) -> Params:
+    """Return the parameters in the text of a file; see `load`. `path` is what a message calls it."""
+    try:
+        values = YAML(typ="safe", pure=True).load(text)
     except YAMLError as error:
         raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
     try:

@@ -8,6 +8,7 @@ import numpy as np
 
 from redacoes.params import Tokenize
 
+MANY = 0.1  # share of essays that are cut, beyond which it is said
 HEAD_SHARE = (
     0.25  # of head_tail: the first 128 of 512 tokens and the rest from the end (Sun et al., 2019, section 5.3.1)
 )
@@ -96,3 +97,22 @@ def summary(lengths: Sequence[int], tokenize: Tokenize) -> dict[str, float]:
         "max": int(array.max()),
         "share_truncated": round(float((array > tokenize.max_length).mean()), 6),
     }
+
+
+def cut(lengths: Sequence[int], tokenize: Tokenize, longest: int) -> str:
+    """Say how many essays the model does not see whole, where they are more than a tenth; else return an empty string.
+
+    Args:
+        lengths: Tokens of each essay before truncation.
+        tokenize: Where they are cut.
+        longest: Tokens that the encoder has positions for.
+    """
+    share = float((np.asarray(lengths) > tokenize.max_length).mean())
+    if share <= MANY:
+        return ""
+    raise_it = (
+        f"raise tokenize.max_length, up to {longest}"
+        if tokenize.max_length < longest
+        else (f"the encoder has positions for no more than {longest}")
+    )
+    return f"{share:.0%} of the essays have more than {tokenize.max_length} tokens and are cut: {raise_it}"

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from datasets import Dataset, Features, List, Value
@@ -11,7 +12,7 @@ from redacoes import arrow, checkpoint, tokens
 from redacoes.errors import UserError
 from redacoes.files import staged, write_json
 from redacoes.params import Params, Tokenize
-from redacoes.stage import run
+from redacoes.stage import run, warn
 
 
 def encoded(part: Dataset, tokenizer: Any, tokenize: Tokenize, lengths: list[int]) -> Iterator[dict[str, Any]]:
@@ -46,6 +47,8 @@ def main(params: Params) -> None:
             parts[name] = arrow.write(rows, features, folder.with_name(f"{name}.arrow"))
         arrow.save(parts, folder)
         write_json(summary, {name: tokens.summary(counts, params.tokenize) for name, counts in lengths.items()})
+    if told := tokens.cut(list(chain(*lengths.values())), params.tokenize, longest):
+        warn(told)
 
 
 if __name__ == "__main__":

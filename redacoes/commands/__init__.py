@@ -5,8 +5,6 @@ long to import is imported in `run`, so that `redacoes --help` answers at once.
 """
 
 import argparse
-import os
-from pathlib import Path
 
 REVISION = "a branch, tag, commit, experiment, or 'workspace'"
 
@@ -23,13 +21,3 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 def add_backend(parser: argparse.ArgumentParser, onnx: str = "onnx for an export") -> None:
     """Describe what computes; `onnx` says what ONNX Runtime is for."""
     parser.add_argument("--backend", choices=("tensorflow", "onnx"), default="tensorflow", help=f"{onnx} (%(default)s)")
-
-
-def write_whole(target: Path, content: str) -> None:
-    """Write a file whole or not at all, wherever it is."""
-    draft = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        draft.write_text(content, encoding="utf-8")
-        draft.replace(target)
-    finally:
-        draft.unlink(missing_ok=True)

@@ -6,8 +6,9 @@ import os
 import sys
 from pathlib import Path
 
-from redacoes.commands import add_backend, essay, write_whole
+from redacoes.commands import add_backend, essay
 from redacoes.errors import UserError
+from redacoes.files import write_whole
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,8 +7,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from redacoes.commands import add_backend, add_model, write_whole
+from redacoes.commands import add_backend, add_model
 from redacoes.errors import UserError
+from redacoes.files import write_whole
 
 SHOWN = 20  # rows that are reported one by one
 

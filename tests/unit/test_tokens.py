@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 
 from redacoes import checkpoint, synthetic
 from redacoes.errors import UserError
-from redacoes.tokens import encode, truncate
+from redacoes.tokens import cut, encode, truncate
 from tests.support import PARAMS
 
 
@@ -119,3 +119,13 @@ def test_nothing_from_a_checkpoint_is_executed(tmp_path: Path) -> None:
     (source / "tokenizer_config.json").write_text(json.dumps(tokenizer | {"chat_template": templates}))
     checkpoint.load_tokenizer(source).save_pretrained(tmp_path / "um" / "dois" / "tres")
     assert not list(tmp_path.rglob("*.jinja"))
+
+
+def test_that_many_essays_are_cut_is_said_with_the_key() -> None:
+    tokenize = PARAMS.tokenize.model_copy(update={"max_length": 256})
+    lengths = [100] * 8 + [300] * 2
+    assert cut(lengths, tokenize, 512) == (
+        "20% of the essays have more than 256 tokens and are cut: raise tokenize.max_length, up to 512"
+    )
+    assert cut([*lengths[:-1], 256], tokenize, 512) == ""  # a tenth is no cause for alarm
+    assert "no more than 256" in cut(lengths, tokenize, 256)

@@ -1,0 +1,61 @@
+"""Edits of `params.yaml` that leave comments and layout as they are. Which values are legal is in `params`."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from ruamel.yaml import YAML
+from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
+
+from redacoes import params
+from redacoes.errors import UserError, nearest
+from redacoes.files import write_whole
+
+
+def values(text: str) -> dict[str, str]:
+    """Return each key of a parameter file, as ``section.key``, with its value as it is written there."""
+    return {key: text[node.start_mark.index : _end(node)] for key, node in _leaves(text)}
+
+
+def _leaves(text: str) -> Iterator[tuple[str, Node]]:
+    root = YAML(typ="safe", pure=True).compose(text)
+    todo = [("", root)]
+    while todo:
+        prefix, node = todo.pop()
+        for key, value in node.value if isinstance(node, MappingNode) else []:
+            name = f"{prefix}{key.value}"
+            if isinstance(value, MappingNode):
+                todo.append((f"{name}.", value))
+            else:
+                yield name, value
+
+
+def _end(node: Node) -> int:
+    """Return where a value ends: a list of several lines does so with its last item, before the comments behind it."""
+    if isinstance(node, SequenceNode) and not node.flow_style:
+        return _end(node.value[-1])
+    end: int = node.end_mark.index
+    return end
+
+
+def edit(path: Path, changes: Mapping[str, str]) -> list[str]:
+    """Set keys of a parameter file, whole or not at all, and return those whose text has changed.
+
+    Args:
+        path: A file that is legal as it is.
+        changes: The new values by ``section.key``, as YAML text on one line.
+
+    Raises:
+        UserError: The file cannot be read, lacks a key, or would not be legal; nothing is written then.
+    """
+    params.load(path)
+    text = path.read_text(encoding="utf-8")
+    places = dict(_leaves(text))
+    if unknown := sorted(changes.keys() - places.keys()):
+        raise UserError(f"{path} has no key {unknown[0]}{nearest(unknown[0], places)}")
+    written = values(text)
+    changed = [key for key, value in changes.items() if written[key] != value]
+    for key in sorted(changed, key=lambda key: places[key].start_mark.index, reverse=True):
+        text = text[: places[key].start_mark.index] + changes[key] + text[_end(places[key]) :]
+    params.parse(text, path)
+    write_whole(path, text)
+    return changed

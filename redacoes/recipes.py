@@ -1,0 +1,71 @@
+"""Sets of parameters under a name: each is a file of `recipes/`, with the keys that differ and their reasons."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from redacoes import parameters_file
+from redacoes.errors import UserError, nearest
+
+FOLDER = Path("recipes")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A set of parameters.
+
+    Attributes:
+        name: That of its file.
+        summary: One line on what it is for: the file's first comment.
+        values: The value of each key, by ``section.key``, as YAML text on one line.
+    """
+
+    name: str
+    summary: str
+    values: dict[str, str]
+
+
+def names(folder: Path = FOLDER) -> list[str]:
+    """Return the names of the recipes in `folder`.
+
+    Raises:
+        UserError: There are none, as elsewhere than in the project's folder.
+    """
+    found = sorted(path.stem for path in folder.glob("*.yaml"))
+    if not found:
+        raise UserError(f"there are no recipes in {folder}/; run this from the project's folder")
+    return found
+
+
+def load(name: str, folder: Path = FOLDER) -> Recipe:
+    """Return the recipe `name`.
+
+    Raises:
+        UserError: There is no such recipe.
+    """
+    known = names(folder)
+    if name not in known:
+        raise UserError(f"there is no recipe {name!r}{nearest(name, known)} (there are {', '.join(known)})")
+    text = (folder / f"{name}.yaml").read_text(encoding="utf-8")
+    return Recipe(name, text.partition("\n")[0].removeprefix("#").strip(), parameters_file.values(text))
+
+
+def together(recipes: Sequence[Recipe]) -> dict[str, str]:
+    """Return the values of all recipes, such as one of data and one of a model.
+
+    Raises:
+        UserError: Two of them want another value of one key.
+    """
+    values: dict[str, str] = {}
+    for recipe in recipes:
+        for key, value in recipe.values.items():
+            if values.setdefault(key, value) != value:
+                raise UserError(
+                    f"the recipes do not go together: {recipe.name} wants {key} to be {value}, not {values[key]}"
+                )
+    return values
+
+
+def flags(values: dict[str, str]) -> str:
+    """Return the values as options of `dvc exp run`, for a shell to divide at the blanks."""
+    return " ".join(f"-S {key}={value.replace(' ', '')}" for key, value in values.items())
