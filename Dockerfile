@@ -28,6 +28,7 @@ COPY --chown=app:app params.yaml packages.json dvc.yaml dvc.lock ./
 COPY --chown=app:app metrics ./metrics
 COPY --chown=app:app models/scorer ./models/scorer
 COPY --chown=app:app models/decision.json ./models/decision.json
+COPY --chown=app:app models/surface ./models/surface
 
 EXPOSE 7860
 HEALTHCHECK --interval=30s --timeout=5s --start-period=120s --retries=3 \

@@ -67,6 +67,7 @@ bench: repro  ## seconds by stage; training, a team's commands, scoring and the 
 	python -m benchmarks.probe
 	python -m benchmarks.team
 	python -m benchmarks.worlds
+	python -m benchmarks.surface
 	python -m benchmarks.scoring
 	python -m benchmarks.scale --essays 2000
 

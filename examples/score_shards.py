@@ -209,7 +209,7 @@ def run(options: argparse.Namespace) -> int:
     start, results = time.time(), []
     with sources.found(options.model) as folder, claimed(options.out):
         checkpoint.load_config(folder)
-        portable.load_decision(folder)
+        portable.text_files(folder, portable.load_decision(folder))
         bar = tqdm(total=len(shards), unit=" shards", disable=not sys.stderr.isatty())
         with bar:
             for result in score(shards, options.out, folder, options.backend, options.text_column, options.workers):

@@ -11,6 +11,7 @@
 #     "requests>=2.32",
 #     "ruamel-yaml>=0.18",
 #     "safetensors>=0.5",
+#     "scikit-learn>=1.7",
 #     "tqdm>=4.67",
 #     "transformers==4.54.1",
 # ]

@@ -9,6 +9,7 @@ import pandas as pd
 from redacoes.app_service import SCORES, SENTENCES, Answer, Class, Service, told_reject
 from redacoes.app_texts import Language, say
 from redacoes.commands.text import leaves, number
+from redacoes.compare import falls_short, figures
 from redacoes.explanation import beginning
 from redacoes.explanation_page import bars, table, tinted
 
@@ -134,12 +135,31 @@ def model(service: Service, language: Language) -> str:
         *limits,
         f"<h3>{escape(say('metrics', language))}</h3>",
         table([say(key, language) for key in ("metric", "value", "interval")], metrics, numbers=0),
+        *_against(run.get("best_baseline"), language),
         *_confusion(service.confusion, language),
         f"<h3>{escape(say('data', language))}</h3><p>{escape(told)}</p>",
         f"<details><summary>{escape(say('parameters', language))}</summary>",
         table([say("parameter", language), say("value", language)], parameters, numbers=0),
         "</details>",
     )
+
+
+def _against(best: dict[str, Any] | None, language: Language) -> list[str]:
+    """Return how the model does against the best baseline, and a warning where it is not better."""
+    if not best:
+        return []
+    name, parts = say(f"baseline_{best['name']}", language), []
+    if falls_short(best):
+        mine, its = (figure.replace(".", ",") if language == "pt" else figure for figure in figures(best))
+        text = say("not_better", language, name=name, mine=mine, its=its)
+        parts.append(f'<p class="warning">{escape(text)}</p>')
+    ends = {end: _signed(best["test"][end], language) for end in ("difference", "low", "high")}
+    return [*parts, f"<p>{escape(say('against', language, name=name, **ends))}</p>"]
+
+
+def _signed(value: float | None, language: Language) -> str:
+    shown = number(value, "+.3f")
+    return shown.replace(".", ",") if language == "pt" else shown
 
 
 def _commit(commit: dict[str, str] | None, language: Language) -> list[str]:

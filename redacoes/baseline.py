@@ -1,4 +1,7 @@
-"""What a model must beat: the class prior, and TF-IDF with logistic regression. Metrics live elsewhere."""
+"""What a model must beat: the class prior, TF-IDF, the text's surface, and that with the frozen encoder's vectors.
+
+Metrics live elsewhere.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,14 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from sklearn.dummy import DummyClassifier
-from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from redacoes.errors import UserError
+from redacoes import surface
+from redacoes.ordinal import ProportionalOdds
 from redacoes.params import Baseline
+from redacoes.text_regression import TextRegression, penalised, squared, vectorise
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
+OTHERS = ("validation", "test")
+ENCODER_SHARE = 0.5  # of an axis of the encoder's vectors beside a feature of the surface: found on real essays
 
 
 def class_prior(scores: Integers, classes: int, rows: int) -> Floats:
@@ -42,17 +48,9 @@ def tfidf(
     Raises:
         UserError: No n-gram stands in as many training essays as it must.
     """
-    vectorizer = TfidfVectorizer(
-        ngram_range=(1, baseline.ngrams),
-        min_df=baseline.min_document_frequency,
-        max_features=baseline.max_features,
-        sublinear_tf=True,
-    )
-    try:
-        train = vectorizer.fit_transform(texts["train"])
-    except ValueError as error:
-        raise UserError(f"baseline.min_document_frequency or max_features leaves no n-gram ({error})") from error
-    others = {name: vectorizer.transform(texts[name]) for name in ("validation", "test")}
+    vectorizer = vectorise(texts["train"], baseline)
+    train = vectorizer.transform(texts["train"])
+    others = {name: vectorizer.transform(texts[name]) for name in OTHERS}
     several = len(np.unique(scores["train"])) > 1  # one score alone is all there is to answer
     tried: dict[float, tuple[float, dict[str, Floats]]] = {}
     for c in baseline.c:
@@ -63,6 +61,60 @@ def tfidf(
         tried[c] = (float(-np.log(right).mean()), probabilities)
     best = min(tried, key=lambda c: tried[c][0])
     return tried[best][1], best
+
+
+def by_text(
+    texts: Mapping[str, Sequence[str]], scores: Mapping[str, Integers], classes: int, words: Baseline | None
+) -> tuple[TextRegression, dict[str, Floats]]:
+    """Fit a text regression on train.
+
+    Its numbers become probabilities by proportional odds, fitted on what it makes of each training essay when that one
+    is left out: so validation has no part in it.
+
+    Args:
+        texts: The essays of train, validation and test.
+        scores: int64 ``(rows,)``: the scores of train.
+        classes: Number of classes.
+        words: n-grams and vocabulary of TF-IDF; None for the surface alone.
+
+    Returns:
+        The regression, and probabilities ``(rows, classes)`` of validation and test.
+    """
+    regression, left_out = TextRegression.fit(texts["train"], scores["train"], classes - 1, words)
+    odds = ProportionalOdds.fit(left_out[:, None], scores["train"], classes)
+    return regression, {name: odds.probabilities(regression.predict(texts[name])[:, None]) for name in OTHERS}
+
+
+def by_encoder(
+    texts: Mapping[str, Sequence[str]], scores: Mapping[str, Integers], classes: int, vectors: Mapping[str, Floats]
+) -> dict[str, Floats]:
+    """Fit a regression on the surface and a frozen encoder's vectors, as :func:`by_text` does on the text.
+
+    Args:
+        texts: The essays of train, validation and test.
+        scores: int64 ``(rows,)``: the scores of train.
+        classes: Number of classes.
+        vectors: Of each part, ``(rows, width)``.
+
+    Returns:
+        Probabilities ``(rows, classes)`` of validation and test.
+    """
+    numbers = {name: surface.features(part) for name, part in texts.items()}
+    surfaces = _scale(numbers["train"])
+    encoders = _scale(vectors["train"])
+
+    def known(name: str) -> Floats:
+        mean, spread = encoders
+        return np.hstack([squared(numbers[name], *surfaces), ENCODER_SHARE * (vectors[name] - mean) / spread])
+
+    ridge, left_out = penalised(known("train"), scores["train"])
+    odds = ProportionalOdds.fit(left_out[:, None], scores["train"], classes)
+    return {name: odds.probabilities(ridge.predict(known(name))[:, None]) for name in OTHERS}
+
+
+def _scale(numbers: Floats) -> tuple[Floats, Floats]:
+    spread = numbers.std(axis=0)
+    return numbers.mean(axis=0), np.where(spread > 1e-9, spread, 1.0)
 
 
 def _all_classes(model: LogisticRegression | DummyClassifier, features: csr_matrix, classes: int) -> Floats:

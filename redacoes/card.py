@@ -11,6 +11,7 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCardData
 from ruamel.yaml import YAML
 
+from redacoes.compare import falls_short, figures
 from redacoes.params import Tokenize
 from redacoes.scoring import Decision
 from redacoes.tokens import truncate
@@ -65,7 +66,8 @@ class Run:
         branch: The branch that it is published to.
         found: What `provenance.describe` returned: commit, parameters, data, environment, and metrics with intervals.
         scores: How many essays have each score, by part.
-        baselines: Test metrics of what the model must beat, by name: prior, tfidf and, where it ran, zero_shot.
+        baselines: Test metrics of what the model must beat, by name: prior, tfidf, surface, hybrid, text where the
+            encoder had weights, and zero_shot where it ran.
         decision: The rule that the metrics were measured with.
         made_by: What `portable.provenance` returned.
     """
@@ -177,7 +179,9 @@ class _Language:
         """Return a number as the language writes it: Portuguese has a comma for decimals and a point for thousands."""
         if value is None:
             return "-"
-        text = format(value, form)
+        return self.decimal(format(value, form))
+
+    def decimal(self, text: str) -> str:
         return text if self.which else text.translate(str.maketrans(".,", ",."))
 
     def table(self, header: list[str], rows: list[list[str]]) -> str:
@@ -195,6 +199,39 @@ class _Language:
                 values = [self.number(metrics.get(name)) for metrics in others.values()]
                 rows.append([self.say(names), self.number(of["value"]), span, *values])
         return self.table(["", mine, interval, *(baselines.get(name, name) for name in others)], rows)
+
+    def hybrid(self) -> str:
+        """Return what the hybrid baseline is made of."""
+        if self.parameters["checkpoint"]["source"] == "scratch":
+            return self.say(("superfície e TF-IDF", "surface and TF-IDF"))
+        return self.say(("superfície e codificador congelado", "surface and the frozen encoder"))
+
+    def against(self) -> list[str]:
+        """Return the difference to the best baseline, and a warning where the model is not better."""
+        best = self.run.found.get("best_baseline")
+        if not best:
+            return []
+        names = {
+            "prior": ("a frequência das notas", "the class prior"),
+            "tfidf": ("TF-IDF", "TF-IDF"),
+            "surface": ("a superfície do texto", "the text's surface"),
+            "text": ("superfície e TF-IDF", "surface and TF-IDF"),
+            "hybrid": (f"a referência híbrida ({self.hybrid()})", f"the hybrid baseline ({self.hybrid()})"),
+        }
+        name, test = self.say(names[best["name"]]), best["test"]
+        ends = [self.number(test[end], "+.3f") for end in ("difference", "low", "high")]
+        told = self.say((
+            "Diferença de QWK, redação por redação, para a melhor referência na validação, {name}: {0} ({1} a {2}).",
+            "Difference of QWK, essay by essay, to the baseline that is best on validation, {name}: {0} ({1} to {2}).",
+        ))  # fmt: skip
+        parts = [told.format(*ends, name=name)]
+        if falls_short(best):
+            warning = self.say((
+                "**Na validação, o modelo não é melhor que {name} ({0} contra {1})**: não se apoie nele.",
+                "**On validation the model is not better than {name} ({0} against {1})**: do not rely on it.",
+            ))  # fmt: skip
+            parts.insert(0, warning.format(*map(self.decimal, figures(best)), name=name))
+        return parts
 
     def counts(self, parts: Mapping[str, str], essays: str, score: str) -> str:
         """Return the table of how many essays each part has, and of each score."""
@@ -219,6 +256,12 @@ class _Language:
         sign = "+" if decision.intercept >= 0 else "−"
         intercept = self.number(abs(decision.intercept), ".4f")
         return f"⌊{self.number(decision.slope, '.4f')} · E {sign} {intercept} + {self.number(0.5, '.1f')}⌋"
+
+    def odds(self) -> str:
+        """Return how the rule ordinal weighs its two numbers."""
+        odds = self.run.decision.odds
+        of_model, of_text = odds.weights if odds else (1.0, 0.0)
+        return f"{self.number(of_model, '.4f')} · M + {self.number(of_text, '.4f')} · T"
 
 
 def _snippets(run: Run) -> list[tuple[str, str, str]]:
@@ -276,6 +319,13 @@ names = [each.name for each in session.get_inputs()]
 """
     if run.decision.rule == "argmax":
         rule = "score = logits.argmax(axis=1)\n"
+    elif run.decision.rule == "ordinal":
+        rule = f"""\
+# the rule also reads the text: in a clone of the project, at commit {run.made_by["commit"][:12]}
+from redacoes import Scorer
+
+score = Scorer.load("{run.repository}@HASH").score(essays)["predicted"]
+"""
     else:
         rule = f"""\
 import numpy as np
@@ -346,9 +396,13 @@ class _Portuguese(_Language):
                 {
                     "prior": "frequência das notas",
                     "tfidf": "TF-IDF com regressão logística",
+                    "surface": "superfície do texto",
+                    "text": "superfície e TF-IDF",
+                    "hybrid": self.hybrid(),
                     "zero_shot": "zero-shot",
                 },
             ),
+            *self.against(),
             "### Como a nota é decidida",
             self._rule(),
             "### Como usar",
@@ -378,6 +432,13 @@ class _Portuguese(_Language):
             "intercepto foram ajustados só na validação, para que as notas decididas tenham a média e o desvio das "
             "verdadeiras: um modelo inseguro puxa toda média para o centro. **A classe mais provável, que "
             "`pipeline('text-classification')` devolve, não é esta nota**, e os resultados acima não valem para ela.",
+            "ordinal": f"Regra `ordinal`: nota = {self.formula()}, limitada a 0–{top}. {mean}. "
+            "Essas probabilidades vêm de chances proporcionais (McCullagh, 1980), "
+            f"P(nota ≤ k) = 1 / (1 + exp({self.odds()} − θ(k))), "
+            "em que M é a nota média segundo as probabilidades do classificador e T a de uma regressão sobre o texto "
+            "(`surface.json`, `surface.safetensors`), ajustada no treino. Pesos, limiares, inclinação e intercepto "
+            "foram ajustados só na validação. **A classe mais provável, que `pipeline('text-classification')` devolve, "
+            "não é esta nota**, e os resultados acima não valem para ela.",
         }
         exact = "Os números exatos estão em `decision.json` e em `config.json`, na chave `redacoes`."
         return f"{rules[self.run.decision.rule]} {exact}"
@@ -431,8 +492,16 @@ class _English(_Language):
             self.results(
                 "this model",
                 f"{confidence} % interval",
-                {"prior": "class prior", "tfidf": "TF-IDF with logistic regression", "zero_shot": "zero-shot"},
+                {
+                    "prior": "class prior",
+                    "tfidf": "TF-IDF with logistic regression",
+                    "surface": "the text's surface",
+                    "text": "surface and TF-IDF",
+                    "hybrid": self.hybrid(),
+                    "zero_shot": "zero-shot",
+                },
             ),
+            *self.against(),
             "### How a score is decided",
             self._rule(),
             "### How to use it",
@@ -461,6 +530,13 @@ class _English(_Language):
             "matched": f"Rule `matched`: score = {self.formula()}, kept within 0–{top}. {mean}. Slope and intercept "
             "were fitted on validation alone, so that the decided scores have the mean and spread of the true ones: a "
             "model that is unsure pulls every mean towards the middle. **The likeliest class, which "
+            "`pipeline('text-classification')` returns, is not this score**, and the results above are not its.",
+            "ordinal": f"Rule `ordinal`: score = {self.formula()}, kept within 0–{top}. {mean}. "
+            "These probabilities come from proportional odds (McCullagh, 1980), "
+            f"P(score ≤ k) = 1 / (1 + exp({self.odds()} − θ(k))), "
+            "where M is the mean score under the classifier's probabilities, and T that of a regression on the text "
+            "(`surface.json`, `surface.safetensors`), fitted on the training essays. Weights, thresholds, slope and "
+            "intercept were fitted on validation alone. **The likeliest class, which "
             "`pipeline('text-classification')` returns, is not this score**, and the results above are not its.",
         }
         exact = "The exact numbers are in `decision.json`, and in `config.json` under `redacoes`."

@@ -1,10 +1,12 @@
-"""Whether one revision's scorer grades better than another's, or whether the test essays are too few to tell.
+"""Whether one scorer grades better than another, or than a baseline, or whether the essays are too few to tell.
 
 Both are measured on the same essays, so the difference is resampled essay by essay (a paired bootstrap: Koehn, 2004,
 "Statistical Significance Tests for Machine Translation Evaluation"): what makes an essay hard for both cancels out.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,6 +26,16 @@ SIGN = {  # of a difference for the better
     "weighted_f1": 1,
     "off_by_more_than_two": -1,
     "ece": -1,
+}
+
+
+KEY = "best_baseline"  # of metrics/evaluation.json
+NAMES = {  # of baselines, as they are told
+    "prior": "the class prior",
+    "tfidf": "TF-IDF",
+    "surface": "the text's surface",
+    "text": "surface and TF-IDF",
+    "hybrid": "the hybrid baseline",
 }
 
 
@@ -114,3 +126,82 @@ def _same_essays(a: pd.DataFrame, b: pd.DataFrame) -> None:
 def _arrays(table: pd.DataFrame) -> tuple[metrics.Integers, metrics.Integers, metrics.Floats]:
     probabilities = table[[name for name in table.columns if name.startswith("p_")]].to_numpy(np.float64)
     return table["score"].to_numpy(np.int64), table["predicted"].to_numpy(np.int64), probabilities
+
+
+def with_best_baseline(
+    predicted: Mapping[str, metrics.Integers], baselines: pd.DataFrame, classes: int, bootstrap: Bootstrap
+) -> dict[str, Any]:
+    """Compare a model's quadratic weighted kappa with that of the baseline that is best on validation.
+
+    Args:
+        predicted: The model's decided scores of validation and test.
+        baselines: ``baseline_predictions.csv``: part, row, score, and the decided scores of each baseline, with the
+            essays of each part in the model's order.
+        classes: Number of classes.
+        bootstrap: Samples, confidence and seed.
+
+    Returns:
+        ``name`` of the baseline, and for each part ``qwk`` (the model's), ``baseline_qwk``, ``difference``, and ``low``
+        and ``high``, the ends of its paired bootstrap interval: JSON values, null where undefined.
+    """
+    parts = {part: table.reset_index(drop=True) for part, table in baselines.groupby("part", sort=False)}
+
+    def kappas(part: str, of: metrics.Integers) -> float:
+        once = np.ones((1, len(of)))
+        return float(metrics.kappa(parts[part]["score"].to_numpy(), of, classes, once)[0])
+
+    names = list(baselines.columns[3:])
+    best = max(
+        names, key=lambda name: np.nan_to_num(kappas("validation", parts["validation"][name].to_numpy()), nan=-1)
+    )
+    found: dict[str, Any] = {"name": best}
+    for part, mine in predicted.items():
+        scores, its = parts[part]["score"].to_numpy(), parts[part][best].to_numpy()
+        chunks = [
+            metrics.kappa(scores, mine, classes, weights) - metrics.kappa(scores, its, classes, weights)
+            for weights in metrics.resamples(len(scores), bootstrap)
+        ]
+        ours, other = kappas(part, mine), kappas(part, its)
+        low, high = (None, None) if np.isnan(ours - other) else metrics.percentiles(chunks, bootstrap)
+        values = {"qwk": ours, "baseline_qwk": other, "difference": ours - other, "low": low, "high": high}
+        found[part] = {
+            key: None if value is None or np.isnan(value) else round(value, 6) for key, value in values.items()
+        }
+    return found
+
+
+def told(best: Mapping[str, Any]) -> str:
+    """Return a sentence where the model is not better on validation than the best baseline, else an empty string."""
+    if not falls_short(best):
+        return ""
+    mine, its = figures(best)
+    return (
+        f"on validation the model is not better than {NAMES.get(best['name'], best['name'])} "
+        f"({mine} against {its}): see docs/real-essays.md"
+    )
+
+
+def figures(best: Mapping[str, Any]) -> tuple[str, str]:
+    """Return both kappas on validation, with as many decimals as tell them apart, or three."""
+    values = [best["validation"][key] for key in ("qwk", "baseline_qwk")]
+    if None in values:
+        return "-", "-"
+    places = 2 if f"{values[0]:.2f}" != f"{values[1]:.2f}" else 3
+    return f"{values[0]:.{places}f}", f"{values[1]:.{places}f}"
+
+
+def shown(best: Mapping[str, Any]) -> str:
+    """Return the difference to the best baseline on the test essays, in one line."""
+    found = best["test"]
+    if found["difference"] is None:
+        return f"against {NAMES.get(best['name'], best['name'])}: qwk is undefined"
+    return (
+        f"qwk less that of {NAMES.get(best['name'], best['name'])}: {found['difference']:+.3f} "
+        f"({found['low']:+.3f} to {found['high']:+.3f})"
+    )
+
+
+def falls_short(best: Mapping[str, Any]) -> bool:
+    """Tell whether the model is not better on validation than the best baseline, or neither has a kappa."""
+    difference = best["validation"]["difference"]
+    return difference is None or difference <= 0

@@ -76,6 +76,7 @@ class Words:
         gap: By how much the effects together miss ``expected - baseline``, in points, without a sign.
         steps: Points on the path at which the gradient was taken.
         tolerance: The gap that was asked for; `gap` is above it where even the most steps did not suffice.
+        of_encoder: Whether all this is of the encoder's part alone, since the rule ordinal also weighs the text.
     """
 
     effects: list[Effect]
@@ -85,6 +86,7 @@ class Words:
     gap: float
     steps: int
     tolerance: float
+    of_encoder: bool
 
     @property
     def is_complete(self) -> bool:
@@ -145,8 +147,9 @@ def by_sentence(scorer: Scorer, text: str, progress: bool = False) -> list[Effec
 
     That is exact, and not additive: what two sentences say twice, either alone can say. Of a text that is too long for
     the model, taking a sentence out brings in others that it did not see before; that counts as the sentence's effect.
-    One of which the model sees nothing has none. A single sentence is compared with the empty text: the special tokens
-    alone.
+    One of which the model sees nothing has none, unless the rule ordinal counts the text's surface, which is all of it.
+    A single sentence is compared with the empty text: the special tokens alone. The expected score is the one that the
+    score is decided by, so that of ordinal is explained as a whole.
 
     Args:
         scorer: Any, of either backend.
@@ -162,7 +165,7 @@ def by_sentence(scorer: Scorer, text: str, progress: bool = False) -> list[Effec
     spans = sentences(text)
     tokens = scorer.view(text)
     places = sorted(tokens.spans[place] for place in tokens.kept if not tokens.special[place])
-    seen = [span for span in spans if _touches(span, places)]
+    seen = spans if scorer.text else [span for span in spans if _touches(span, places)]
     scores = _expected(scorer, [text, *(text[:begin] + text[end:] for begin, end in seen)], progress)
     effects = dict(zip(seen, (scores[0] - score for score in scores[1:]), strict=True))
     return [Effect(begin, end, text[begin:end], effects.get((begin, end), 0.0)) for begin, end in spans]
@@ -186,7 +189,8 @@ def _expected(scorer: Scorer, texts: Sequence[str], progress: bool) -> list[floa
     scores = iter(scored)
     nothing = 0.0
     if len(full) < len(texts):
-        nothing = float(expected_score(softmax(scorer.logits([scorer.view("").ids])))[0])
+        _, probabilities = scorer.decide(softmax(scorer.logits([scorer.view("").ids])), [""])
+        nothing = float(expected_score(probabilities)[0])
     return [next(scores) if clean(text) else nothing for text in texts]
 
 
@@ -211,6 +215,8 @@ def by_word(
     baseline is as long as the essay, so what a model makes of length alone is in no word's effect. The gradient is
     taken at Gauss-Legendre points of the path, whose number is doubled until the effects add up to f(x) - f(baseline)
     as nearly as asked. A token counts for the word in which it stands, and one between words for the word before.
+
+    f is the encoder's expected score: what the rule ordinal makes of the text besides has no gradient.
 
     Args:
         scorer: Of the backend tensorflow.
@@ -251,7 +257,8 @@ def by_word(
             begin, end = tokens.spans[place]
             parts[max(bisect_right(begins, max(begin, end - 1)) - 1, 0)].append(float(effect))
     effects = [Effect(b, e, text[b:e], fsum(part)) for (b, e), part in zip(words, parts, strict=True)]
-    return Words(effects, [bool(part) for part in parts], float(expected), float(baseline), gap, count, tolerance)
+    ends = float(expected), float(baseline)
+    return Words(effects, [bool(part) for part in parts], *ends, gap, count, tolerance, scorer.text is not None)
 
 
 def _integral(

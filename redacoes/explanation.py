@@ -123,9 +123,10 @@ def ends(words: Words) -> str:
     missed = f"their sum misses the difference by {words.gap:.4f}, with {words.steps} gradients"
     if not words.is_complete:
         missed += f", which is more than {words.tolerance:g}: take them with caution"
+    whose = " to the encoder's own expected score, part of what ordinal weighs," if words.of_encoder else ","
     return (
-        f"What each word adds, from {words.baseline:.2f} for as much padding, which has the essay's length alone, to "
-        f"{words.expected:.2f} ({missed})"
+        f"What each word adds{whose} from {words.baseline:.2f} for as much padding, which has the essay's length "
+        f"alone, to {words.expected:.2f} ({missed})"
     )
 
 

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -26,15 +27,17 @@ from redacoes.batching import Ragged, sorted_batches
 from redacoes.errors import UserError
 from redacoes.files import abandoned, write_json
 from redacoes.params import Tokenize
-from redacoes.scoring import Decision, softmax
+from redacoes.scoring import softmax
+from redacoes.text_regression import FILES
 
 Form = Literal["onnx", "savedmodel"]
+Decide = Callable[[NDArray[np.float64]], tuple[NDArray[np.int64], NDArray[np.float64]]]
 Runner = Callable[[Mapping[str, NDArray[np.int64]]], NDArray[np.float32]]
 
 FAMILIES = ("distilbert", "bert", "roberta", "xlm-roberta", "camembert", "electra", "albert")  # that tf2onnx converts
 ONNX = "model.onnx"
 SAVED_MODEL = ("saved_model.pb", "fingerprint.pb", "variables", "assets")
-OWN = {ONNX, *SAVED_MODEL, "config.json", portable.DECISION, *checkpoint.TOKENIZER_FILES}
+OWN = {ONNX, *SAVED_MODEL, "config.json", portable.DECISION, *FILES, *checkpoint.TOKENIZER_FILES}
 OPSET = 17  # the first with LayerNormalization
 LIMIT = 2_000_000_000  # bytes of weights: an ONNX file is a protobuf, which ends at 2 GiB
 TOLERANCE = 1e-4  # of logits
@@ -124,9 +127,9 @@ def export(
     longest = min(tokenize.max_length, checkpoint.longest_input(source))
     ids, _ = tokens.encode(tokenizer, essays, tokenize.model_copy(update={"max_length": longest}))
     with _draft(target) as folder:
-        names = [name for name in checkpoint.TOKENIZER_FILES if (source / name).is_file()]
-        for name in names:
-            shutil.copyfile(source / name, folder / name)
+        tokenizer_files = [path for name in checkpoint.TOKENIZER_FILES if (path := source / name).is_file()]
+        for path in [*tokenizer_files, *portable.text_files(source, decision)]:
+            shutil.copyfile(path, folder / path.name)
         forward, write = _tensorflow(source)
         write(folder, form)
         run = _RUNNERS[form](folder)
@@ -137,7 +140,9 @@ def export(
                 f"what was converted gives other logits than TensorFlow, by up to {difference:.2g}, so nothing was "
                 "written; this model cannot be exported"
             )
-        quantized = _quantize(folder, run, ids, tokenizer.pad_token_id, decision) if int8 else None
+        text = portable.load_text(source, decision) if int8 else None
+        decide = partial(decision.decide, numbers=text.predict(essays) if text else None)
+        quantized = _quantize(folder, run, ids, tokenizer.pad_token_id, decide) if int8 else None
         config = portable.portable_config(checkpoint.read_object(source / "config.json"), decision, made_by)
         config[portable.KEY]["export"] = {"format": form, "difference": difference}
         if quantized:
@@ -248,7 +253,7 @@ def _run_saved_model(folder: Path) -> Runner:
 _RUNNERS = {"onnx": _run_onnx, "savedmodel": _run_saved_model}
 
 
-def _quantize(folder: Path, run: Runner, ids: list[list[int]], pad_id: int, decision: Decision) -> dict[str, float]:
+def _quantize(folder: Path, run: Runner, ids: list[list[int]], pad_id: int, decide: Decide) -> dict[str, float]:
     """Replace the model in `folder` by one with weights of 8 bits, and return how it differs on all essays."""
     from onnxruntime.quantization import quantize_dynamic
 
@@ -259,7 +264,7 @@ def _quantize(folder: Path, run: Runner, ids: list[list[int]], pad_id: int, deci
         quantize_dynamic(folder / ONNX, quantized, per_channel=True, reduce_range=True)
     quantized.replace(folder / ONNX)
     rough = _logits(_run_onnx(folder), ids, pad_id)
-    same = decision.apply(softmax(exact)) == decision.apply(softmax(rough))
+    same = decide(softmax(exact))[0] == decide(softmax(rough))[0]
     return {"essays": len(ids), "agreement": round(float(same.mean()), 6), "difference": _largest(exact, rough)}
 
 

@@ -10,7 +10,7 @@ import os
 import re
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +48,7 @@ BROKEN = (requests.ConnectionError, requests.Timeout, requests.exceptions.Chunke
 Answer = TypeVar("Answer")
 
 
-def fetch(repository: str, revision: str) -> Path:
+def fetch(repository: str, revision: str, also: Iterable[str] = ()) -> Path:
     """Return a folder into which a repository's configuration, tokenizer and safetensors weights were fetched.
 
     A token is taken from the environment (HF_TOKEN) or from where `hf auth login` has put it.
@@ -56,6 +56,7 @@ def fetch(repository: str, revision: str) -> Path:
     Args:
         repository: Its name on the Hub, such as ``Geotrend/distilbert-base-pt-cased``.
         revision: A full commit hash, so that the same parameters always give the same files.
+        also: Names of files that are fetched too, where the commit has them.
 
     Returns:
         The snapshot in huggingface_hub's cache. Other programs that share the cache may have put more files there.
@@ -75,7 +76,7 @@ def fetch(repository: str, revision: str) -> Path:
         config = commit.file("config.json")
         if not config:
             raise UserError(f"{commit} has no config.json; is it the repository of a model?")
-        for name in checkpoint.TOKENIZER_FILES:
+        for name in (*checkpoint.TOKENIZER_FILES, *also):
             commit.file(name)
         try:
             checkpoint.load_config(config.parent)  # before the weights, which can be large

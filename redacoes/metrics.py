@@ -55,9 +55,7 @@ def compute(
     def mean(values: NDArray[Any]) -> Floats:
         return weights @ values.astype(np.float64) / total
 
-    cells = np.zeros((rows, classes * classes))
-    cells[np.arange(rows), scores * classes + predicted] = 1
-    confusion = (weights @ cells).reshape(-1, classes, classes)
+    confusion = _confusion(scores, predicted, classes, weights)
     macro, weighted = _f1(confusion)
     return {
         "loss": mean(surprise),
@@ -71,6 +69,18 @@ def compute(
         "off_by_more_than_two": mean(error > 2),
         "ece": _calibration_error(scores, probabilities, bins, weights) / total,
     }
+
+
+def kappa(scores: Integers, predicted: Integers, classes: int, weights: Floats) -> Floats:
+    """Return the quadratic weighted kappa once for each row of weights, as :func:`compute` does."""
+    return _quadratic_weighted_kappa(_confusion(scores, predicted, classes, weights))
+
+
+def _confusion(scores: Integers, predicted: Integers, classes: int, weights: Floats) -> Floats:
+    """Return how much weight each pair of true and predicted score has, ``(samples, classes, classes)``."""
+    cells = np.zeros((len(scores), classes * classes))
+    cells[np.arange(len(scores)), scores * classes + predicted] = 1
+    return (weights @ cells).reshape(-1, classes, classes)
 
 
 def _quadratic_weighted_kappa(confusion: Floats) -> Floats:

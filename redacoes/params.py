@@ -159,7 +159,7 @@ class Settled(Train):
 class Decision(Section):
     """How a score is decided from the class probabilities."""
 
-    rule: Literal["argmax", "expected", "matched"]
+    rule: Literal["argmax", "expected", "matched", "ordinal"]
 
 
 class Bootstrap(Section):
@@ -179,7 +179,7 @@ class Evaluate(Section):
 
 
 class Baseline(Section):
-    """TF-IDF with logistic regression."""
+    """Words of an essay: TF-IDF, with logistic regression or beside the text's surface."""
 
     ngrams: Count
     min_document_frequency: Count
@@ -236,7 +236,7 @@ class Params(Section):
             raise ValueError("train.epochs is 0, which is for the probe alone, and there is none: set it to 1 or more")
         if self.split.validation == "test":
             chosen_on_validation = {
-                "decision.rule": (self.decision.rule == "matched", "argmax or expected"),
+                "decision.rule": (self.decision.rule in ("matched", "ordinal"), "argmax or expected"),
                 "train.keep": (self.train.keep == "best", "last"),
                 "train.early_stopping_patience": (self.train.early_stopping_patience > 0, "0"),
                 "baseline.c": (len(self.baseline.c) > 1, "one value, such as [1.0]"),

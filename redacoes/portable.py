@@ -10,14 +10,17 @@ from pathlib import Path
 from subprocess import run
 from typing import Any, get_args
 
-from redacoes.errors import UserError, read_object
+from redacoes.errors import MEND, UserError, read_object
 from redacoes.lock import stale
+from redacoes.ordinal import ProportionalOdds
 from redacoes.revisions import WORKSPACE, Folder, Revision
 from redacoes.scoring import Decision, Rule
+from redacoes.text_regression import FILES, TextRegression
 
 KEY = "redacoes"
 SCORER = Path("models", "scorer")
 DECISION = "decision.json"
+SURFACE = Path("models", "surface")
 
 
 def provenance(revision: Revision) -> dict[str, Any]:
@@ -102,6 +105,35 @@ def load_decision(folder: Path) -> Decision:
     raise UserError(f"{folder} has no {DECISION}, in it or beside it; `dvc repro` writes models/{DECISION}")
 
 
+def text_files(folder: Path, decision: Decision) -> list[Path]:
+    """Return the files of the text regression that the rule of the model in `folder` needs: none but for ordinal.
+
+    They stand in the folder of a model that was published or exported, and in `surface` beside `models/scorer`.
+
+    Raises:
+        UserError: One of them is not there.
+    """
+    if decision.odds is None:
+        return []
+    for place in (folder, folder.parent / SURFACE.name):
+        if all((place / name).is_file() for name in FILES):
+            return [place / name for name in FILES]
+    raise UserError(
+        f"{folder} decides by the rule ordinal, and has no {' and '.join(FILES)}, in it or in {SURFACE.name} beside "
+        f"it; dvc repro writes {SURFACE}, and dvc pull fetches it"
+    )
+
+
+def load_text(folder: Path, decision: Decision) -> TextRegression | None:
+    """Return the text regression that the rule of the model in `folder` needs: None but for ordinal.
+
+    Raises:
+        UserError: It is not there, or is damaged.
+    """
+    files = text_files(folder, decision)
+    return TextRegression.load(files[0].parent) if files else None
+
+
 def load_tokenize(folder: Path) -> dict[str, Any]:
     """Return what the model in `folder` saw of a long essay: ``max_length``, in tokens, and ``truncation``.
 
@@ -120,9 +152,17 @@ def load_tokenize(folder: Path) -> dict[str, Any]:
 
 def _decision(values: Any, path: Path) -> Decision:
     try:
-        decision = Decision(values["rule"], float(values["slope"]), float(values["intercept"]))
+        odds = values.get("odds") if isinstance(values, dict) else None
+        decision = Decision(
+            values["rule"],
+            float(values["slope"]),
+            float(values["intercept"]),
+            odds and ProportionalOdds(tuple(map(float, odds["weights"])), tuple(map(float, odds["thresholds"]))),
+        )
     except (TypeError, KeyError, ValueError) as error:
         raise UserError(f"{path} holds no decision rule; dvc repro evaluate writes models/{DECISION}") from error
     if decision.rule not in get_args(Rule):
         raise UserError(f"{path}: the rule {decision.rule!r} is none of {', '.join(get_args(Rule))}")
+    if (decision.rule == "ordinal") != (decision.odds is not None and len(decision.odds.weights) == 2):
+        raise UserError(f"{path}: the rule ordinal, and no other, has odds with two weights; {MEND}")
     return decision

@@ -18,8 +18,9 @@ def describe(revision: Revision) -> dict[str, Any]:
     Returns:
         ``revision``, ``commit`` (hash, date and subject; of HEAD for the workspace, None for what is not in git),
         ``parameters``, ``data`` (file, hash, where it comes from, rows and splits), ``environment`` (packages that
-        results depend on), ``metrics`` (of the test essays, with the ends of their intervals), and, for the workspace
-        of a clone alone, ``stale`` (reasons by stage) and ``problems`` (of DVC's own files, with the remedy).
+        results depend on), ``metrics`` (of the test essays, with the ends of their intervals), ``best_baseline`` (as
+        `compare.with_best_baseline` has it; None where the revision does not), and, for the workspace of a clone alone,
+        ``stale`` (reasons by stage) and ``problems`` (of DVC's own files, with the remedy).
 
     Raises:
         UserError: The revision lacks a file, or DVC cannot read it.
@@ -31,6 +32,7 @@ def describe(revision: Revision) -> dict[str, Any]:
         "data": _data(revision),
         "environment": _packages(revision),
         "metrics": _metrics(revision),
+        "best_baseline": revision.yaml("metrics/evaluation.json").get("best_baseline"),
     }
     if revision.name == WORKSPACE and revision.in_git:
         found["problems"] = problems(revision.root)

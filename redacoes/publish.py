@@ -32,9 +32,10 @@ from redacoes.errors import UserError, first_line, read_object
 from redacoes.files import WORK
 from redacoes.hub import online
 from redacoes.lock import stale
-from redacoes.portable import DECISION, SCORER, load_decision, portable_config, provenance
+from redacoes.portable import DECISION, SCORER, SURFACE, load_decision, portable_config, provenance, text_files
 from redacoes.provenance import describe, problems
 from redacoes.revisions import WORKSPACE, Revision
+from redacoes.text_regression import FILES
 from redacoes.verify import verify
 
 DRAFT = WORK / "publish"  # where a dry run writes unless told otherwise
@@ -120,7 +121,7 @@ def _require_intact(root: Path, lock: Mapping[str, Any]) -> None:
     needed = [
         path
         for path in outs
-        if path in (SCORER.as_posix(), f"models/{DECISION}") or re.match(r"metrics/.*\.json$", path)
+        if path in (SCORER.as_posix(), SURFACE.as_posix(), f"models/{DECISION}") or re.match(r"metrics/.*\.json$", path)
     ]
     for finding in verify(root, progress=False, only=needed).findings:
         if finding.is_error or not (root / finding.output).exists():
@@ -141,6 +142,7 @@ def collect(root: Path, repository: str, branch: str) -> Files:
     files: dict[str, Path | bytes] = {path.name: path for path in sorted(scorer.iterdir())}
     load_config(scorer)  # refuses one that asks for code
     decision, made_by = load_decision(scorer), provenance(head)
+    files |= {path.name: path for path in text_files(scorer, decision)}
     config = portable_config(read_object(scorer / "config.json"), decision, made_by)
     found = {**head.yaml("metrics/baseline.json"), **head.yaml("metrics/zero_shot.json")}
     baselines = {name: of["test"] for name, of in found.items() if of != "off"}
@@ -304,7 +306,7 @@ class _Publishing:
             tree = self.api.list_repo_tree(self.repository, revision=commit, recursive=True)
             there = {entry.path: entry for entry in tree if hasattr(entry, "blob_id")}
         sent = [name for name in self.files if name not in there or not self._same(name, there[name])]
-        known = "|".join(map(re.escape, (*TOKENIZER_FILES, WEIGHTS, INDEX)))
+        known = "|".join(map(re.escape, (*TOKENIZER_FILES, WEIGHTS, INDEX, *FILES)))
         old = re.compile(rf"{known}|model-\d+-of-\d+[.]safetensors")
         others = [name for name in there if name not in self.files and name != ".gitattributes"]
         removed = [name for name in others if old.fullmatch(name)]

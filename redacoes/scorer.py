@@ -20,6 +20,7 @@ from redacoes.errors import UserError
 from redacoes.params import Tokenize
 from redacoes.scoring import Decision, expected_score, softmax
 from redacoes.stage import warn
+from redacoes.text_regression import FILES, TextRegression
 
 Backend = Literal["tensorflow", "onnx"]
 Key = TypeVar("Key")
@@ -41,6 +42,7 @@ class Scorer:
         tokenizer: The fast transformers tokenizer.
         tokenize: What the model sees of a long essay.
         decision: The rule from probabilities to a score.
+        text: The regression on the essay's text that the rule ordinal weighs; None with another rule.
         classes: Number of scores, which are 0 to ``classes - 1``.
         backend: What computes.
         digest: A hash of all that a score depends on.
@@ -51,6 +53,7 @@ class Scorer:
     tokenizer: Any
     tokenize: Tokenize
     decision: Decision
+    text: TextRegression | None
     classes: int
     backend: Backend
     digest: str
@@ -83,10 +86,13 @@ class Scorer:
         with sources.found(model, root) as folder:
             config, tokenizer, tokenize = tokenization(folder, model)
             decision = portable.load_decision(folder)
+            text = portable.load_text(folder, decision)
             classifier, forward = _BACKENDS[backend](folder, threads)
+            if decision.odds and len(decision.odds.thresholds) != config.num_labels - 1:
+                raise UserError(f"the rule of {model} is for other scores than the model's; dvc repro evaluate fits it")
             digest = digest_of(folder, backend, decision, tokenize)
         pool = ThreadPoolExecutor(threads, thread_name_prefix="forward")
-        return cls(tokenizer, tokenize, decision, config.num_labels, backend, digest, classifier, pool, forward)
+        return cls(tokenizer, tokenize, decision, text, config.num_labels, backend, digest, classifier, pool, forward)
 
     def score(self, texts: Iterable[str]) -> pd.DataFrame:
         """Return the scores of essays, one row each, in their order.
@@ -97,9 +103,9 @@ class Scorer:
         Returns:
             Columns ``predicted`` (int64, the decided score), ``expected`` (float64, the mean score under the
             probabilities), ``confidence`` (float64, the probability of ``predicted``), ``p_0`` to ``p_(classes - 1)``
-            (float64), ``low`` and ``high`` (int64: the score is below or above them with 5 % probability at most,
-            each), ``tokens`` (int64, of the whole essay, special ones included) and ``truncated`` (bool: the model did
-            not see all of them).
+            (float64, those that the rule decides by), ``low`` and ``high`` (int64: the score is below or above them
+            with 5 % probability at most, each), ``tokens`` (int64, of the whole essay, special ones included) and
+            ``truncated`` (bool: the model did not see all of them).
 
         Raises:
             ValueError: A text is not a str, or holds nothing that can be read; the message says which.
@@ -107,7 +113,9 @@ class Scorer:
         texts = list(texts)
         windows = ((start, texts[start : start + WINDOW]) for start in range(0, len(texts), WINDOW))
         scored = [table for _, table in self.stream(windows)]
-        return pd.concat(scored, ignore_index=True) if scored else self._table([], np.empty((0, self.classes)))
+        if not scored:
+            return self._table([], *self.decide(np.empty((0, self.classes)), []))
+        return pd.concat(scored, ignore_index=True)
 
     def stream(self, windows: Iterable[tuple[Key, Sequence[str]]]) -> Iterator[tuple[Key, pd.DataFrame]]:
         """Yield what :func:`score` returns of each window of essays, in their order, under the window's own key.
@@ -118,16 +126,20 @@ class Scorer:
             windows: What the caller knows each window by, and its essays.
         """
         with ThreadPoolExecutor(1, thread_name_prefix="tokenize") as ahead:
-            encoded = ((key, ahead.submit(self.encode, texts)) for key, texts in windows)
+            encoded = ((key, ahead.submit(self._read, texts)) for key, texts in windows)
             coming = next(encoded, None)
             while coming is not None:
                 key, future = coming
-                ids, lengths = future.result()
+                cleaned, ids, lengths = future.result()
                 coming = next(encoded, None)
-                yield key, self._table(lengths, softmax(self.logits(ids)))
+                yield key, self._table(lengths, *self.decide(softmax(self.logits(ids)), cleaned))
 
     def encode(self, texts: Sequence[str]) -> tuple[list[list[int]], list[int]]:
         """Return the token ids that the model sees of essays, and how many tokens each has; see `score` for errors."""
+        return self._read(texts)[1:]
+
+    def _read(self, texts: Sequence[str]) -> tuple[list[str], list[list[int]], list[int]]:
+        """Return what `encode` does, with the cleaned essays in front."""
         cleaned = []
         for place, text in enumerate(texts):
             if not isinstance(text, str):
@@ -136,7 +148,7 @@ class Scorer:
             if not cleaned[-1]:
                 raise ValueError(f"text {place} holds nothing that can be read")
         with self._lock:
-            return tokens.encode(self.tokenizer, cleaned, self.tokenize)
+            return cleaned, *tokens.encode(self.tokenizer, cleaned, self.tokenize)
 
     def view(self, text: str) -> tokens.Tokens:
         """Return one text as the model sees it, once it has been cleaned; it may be empty."""
@@ -168,8 +180,20 @@ class Scorer:
         pad_id, multiple = self.tokenizer.pad_token_id, MULTIPLE[self.backend]
         return rows, [ragged.pad(batch, pad_id, multiple, self.tokenize.max_length) for batch in rows]
 
-    def _table(self, lengths: Sequence[int], probabilities: NDArray[np.float64]) -> pd.DataFrame:
-        predicted = self.decision.apply(probabilities)
+    def decide(
+        self, probabilities: NDArray[np.float64], cleaned: Sequence[str]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return the scores, int64 ``(rows,)``, and the probabilities, ``(rows, classes)``, that the rule decides on.
+
+        Args:
+            probabilities: The model's, ``(rows, classes)``.
+            cleaned: The same essays, cleaned.
+        """
+        return self.decision.decide(probabilities, self.text.predict(cleaned) if self.text else None)
+
+    def _table(
+        self, lengths: Sequence[int], predicted: NDArray[np.int64], probabilities: NDArray[np.float64]
+    ) -> pd.DataFrame:
         below = probabilities.cumsum(axis=1)
         rounded = probabilities.round(DECIMALS)
         counts = np.asarray(lengths, dtype=np.int64)
@@ -214,9 +238,10 @@ def processors() -> int:
 
 def digest_of(folder: Path, backend: Backend, decision: Decision, tokenize: Tokenize) -> str:
     """Return a hash of all that a score depends on: the files of a model, and how it is used."""
-    digest = blake2b(f"{backend}{decision}{tokenize}".encode(), digest_size=16)
-    weights = ONNX if backend == "onnx" else "*.safetensors"
-    for path in [*map(folder.joinpath, ("config.json", *checkpoint.TOKENIZER_FILES)), *sorted(folder.glob(weights))]:
+    digest = blake2b(f"{backend}{decision.to_dict()}{tokenize}".encode(), digest_size=16)
+    weights = [folder / ONNX] if backend == "onnx" else sorted(set(folder.glob("*.safetensors")) - {folder / FILES[1]})
+    model = map(folder.joinpath, ("config.json", *checkpoint.TOKENIZER_FILES))
+    for path in [*model, *weights, *portable.text_files(folder, decision)]:
         if path.is_file():
             with path.open("rb") as file:
                 digest.update(file_digest(file, blake2b).digest())

@@ -6,7 +6,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Rule = Literal["argmax", "expected", "matched"]
+from redacoes.ordinal import ProportionalOdds
+
+Rule = Literal["argmax", "expected", "matched", "ordinal"]
 
 
 def softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -21,37 +23,75 @@ def expected_score(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
     return probabilities @ np.arange(probabilities.shape[1], dtype=np.float64)
 
 
+def alone(rule: Rule) -> Rule:
+    """Return the rule for probabilities that no text regression stands beside: those of a baseline."""
+    return "matched" if rule == "ordinal" else rule
+
+
 @dataclass(frozen=True)
 class Decision:
     """A fitted rule: the score is ``round(slope * expected + intercept)``, or the likeliest class for argmax.
 
     Attributes:
-        rule: argmax, expected (slope 1, intercept 0) or matched.
+        rule: argmax, expected (slope 1, intercept 0), matched or ordinal.
         slope: Without a unit.
         intercept: In points of score.
+        odds: Of ordinal alone: from the model's expected score and the text regression's number to the probabilities
+            that the score is decided by.
     """
 
     rule: Rule
     slope: float = 1.0
     intercept: float = 0.0
+    odds: ProportionalOdds | None = None
 
     @classmethod
-    def fit(cls, rule: Rule, probabilities: NDArray[np.float64], scores: NDArray[np.int64]) -> "Decision":
+    def fit(
+        cls,
+        rule: Rule,
+        probabilities: NDArray[np.float64],
+        scores: NDArray[np.int64],
+        numbers: NDArray[np.float64] | None = None,
+    ) -> "Decision":
         """Fit `rule` on validation: probabilities ``(rows, classes)`` and true scores ``(rows,)``.
 
         ``matched`` gives the expected scores the mean and the standard deviation of the true ones, since a model that
         is unsure pulls every expectation towards the middle, which costs quadratic weighted kappa. Where all expected
-        scores are equal there is nothing to stretch, and only the mean is matched.
+        scores are equal there is nothing to stretch, and only the mean is matched. ``ordinal`` does so with the
+        expected scores under its own probabilities, by proportional odds on those of the model and on `numbers`.
+
+        Args:
+            rule: One of them.
+            probabilities: The model's.
+            scores: The true ones.
+            numbers: What a text regression makes of the same essays, in points, ``(rows,)``; for ordinal alone.
         """
-        if rule != "matched":
+        if rule in ("argmax", "expected"):
             return cls(rule)
+        odds = None
+        if rule == "ordinal":
+            odds = ProportionalOdds.fit(_pairs(probabilities, numbers), scores, probabilities.shape[1])
+            probabilities = odds.probabilities(_pairs(probabilities, numbers))
         expected = expected_score(probabilities)
         spread = float(expected.std())
         slope = float(scores.std()) / spread if spread > 1e-9 else 1.0
-        return cls(rule, slope, float(scores.mean()) - slope * float(expected.mean()))
+        return cls(rule, slope, float(scores.mean()) - slope * float(expected.mean()), odds)
+
+    def decide(
+        self, probabilities: NDArray[np.float64], numbers: NDArray[np.float64] | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return the decided scores, int64 ``(rows,)``, and the probabilities behind them, ``(rows, classes)``.
+
+        Args:
+            probabilities: The model's, ``(rows, classes)``, which all rules but ordinal leave as they are.
+            numbers: What the text regression makes of the same essays, in points, ``(rows,)``; for ordinal alone.
+        """
+        if self.odds is not None:
+            probabilities = self.odds.probabilities(_pairs(probabilities, numbers))
+        return self.apply(probabilities), probabilities
 
     def apply(self, probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Return the decided scores, int64 ``(rows,)``, of probabilities ``(rows, classes)``."""
+        """Return the decided scores, int64 ``(rows,)``, of probabilities ``(rows, classes)``: for ordinal, its own."""
         if self.rule == "argmax":
             return probabilities.argmax(axis=1)
         stretched = self.slope * expected_score(probabilities) + self.intercept
@@ -59,5 +99,12 @@ class Decision:
         return np.clip(np.floor(stretched + 0.5 + 1e-9), 0, probabilities.shape[1] - 1).astype(np.int64)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the attributes by name, for JSON."""
-        return asdict(self)
+        """Return the attributes by name, for JSON; ``odds`` where there are any."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+def _pairs(probabilities: NDArray[np.float64], numbers: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    """Return the two numbers of each essay that ordinal decides by, ``(rows, 2)``."""
+    if numbers is None:
+        raise ValueError("the rule ordinal needs what a text regression makes of the essays")
+    return np.column_stack([expected_score(probabilities), numbers])

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from redacoes.errors import UserError, nearest
-from redacoes.portable import DECISION, SCORER
+from redacoes.portable import DECISION, SCORER, SURFACE, load_decision
+from redacoes.text_regression import FILES
 
 PUBLISHED = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)@(?P<commit>\S+)")
 
@@ -32,7 +33,7 @@ def found(model: str | Path, root: Path = Path()) -> Iterator[Path]:
     elif published := PUBLISHED.fullmatch(name):
         from redacoes import hub
 
-        yield hub.fetch(published["repository"], published["commit"])
+        yield hub.fetch(published["repository"], published["commit"], FILES)
     else:
         from redacoes.revisions import Revision
 
@@ -47,4 +48,6 @@ def found(model: str | Path, root: Path = Path()) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix="redacoes-") as folder:
             for path in (SCORER, SCORER.with_name(DECISION), Path("dvc.lock")):
                 revision.copy(str(path), Path(folder, path))
+            if load_decision(Path(folder, SCORER)).odds:
+                revision.copy(str(SURFACE), Path(folder, SURFACE))
             yield Path(folder, SCORER)

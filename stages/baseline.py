@@ -1,34 +1,61 @@
-"""Measure what a model must beat, class prior and TF-IDF: python -m stages.baseline."""
+"""Measure what a model must beat, and fit the text regression of the rule ordinal: python -m stages.baseline."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
-from redacoes import arrow, baseline, metrics
+from redacoes import arrow, baseline, checkpoint, metrics
 from redacoes.files import staged, write_json
 from redacoes.params import Params
-from redacoes.scoring import Decision
+from redacoes.scoring import Decision, alone
 from redacoes.stage import run
+
+BASE = Path("models/base")
 
 
 def main(params: Params) -> None:
-    """Write `metrics/baseline.json`."""
+    """Write `metrics/baseline.json`, `metrics/baseline_predictions.csv` and `models/surface/`."""
     parts = arrow.load("data/splits")
     texts = {name: list(part["essay"]) for name, part in parts.items()}
     scores = {name: np.asarray(part["score"]) for name, part in parts.items()}
     classes = parts["train"].features["score"].num_classes
-    prior = {name: baseline.class_prior(scores["train"], classes, len(texts[name])) for name in ("validation", "test")}
+    prior = {name: baseline.class_prior(scores["train"], classes, len(texts[name])) for name in baseline.OTHERS}
     tfidf, c = baseline.tfidf(texts, scores, classes, params.baseline)
+    _, surface = baseline.by_text(texts, scores, classes, words=None)
+    regression, text = baseline.by_text(texts, scores, classes, params.baseline)
+    found = {"prior": prior, "tfidf": tfidf, "surface": surface, "hybrid": text}
+    if checkpoint.has_weights(BASE):  # else the encoder's vectors say nothing yet, and words stand in for them
+        found |= {"text": text, "hybrid": baseline.by_encoder(texts, scores, classes, vectors(params))}
     report: dict[str, dict[str, Any]] = {}
-    for name, probabilities in {"prior": prior, "tfidf": tfidf}.items():
-        decision = Decision.fit(params.decision.rule, probabilities["validation"], scores["validation"])
-        report[name] = {
-            part: metrics.report(scores[part], decision.apply(values), values, params.evaluate.calibration_bins)
-            for part, values in probabilities.items()
-        }
+    predictions = {
+        name: pd.DataFrame({"part": name, "row": parts[name]["row"], "score": scores[name]}) for name in prior
+    }
+    for name, probabilities in found.items():
+        decision = Decision.fit(alone(params.decision.rule), probabilities["validation"], scores["validation"])
+        report[name] = {}
+        for part, values in probabilities.items():
+            predictions[part][name] = decided = decision.apply(values)
+            report[name][part] = metrics.report(scores[part], decided, values, params.evaluate.calibration_bins)
     report["tfidf"]["c"] = c
-    with staged("metrics/baseline.json") as [path]:
+    with staged("metrics/baseline.json", "metrics/baseline_predictions.csv", "models/surface") as [path, table, folder]:
         write_json(path, report)
+        pd.concat(predictions.values()).to_csv(table, index=False, lineterminator="\n")
+        folder.mkdir()
+        regression.save(folder)
+
+
+def vectors(params: Params) -> dict[str, NDArray[np.float64]]:
+    """Return the frozen encoder's vectors of each part. TensorFlow is imported here: most have no such encoder."""
+    from redacoes import encoder, model
+
+    model.configure(params.train.threads, params.train.seed)
+    pad_id = checkpoint.load_tokenizer(BASE).pad_token_id
+    batch_size, multiple = params.evaluate.batch_size, params.train.pad_to_multiple_of
+    found = encoder.frozen(BASE, arrow.load("data/tokenized"), pad_id, batch_size, multiple)
+    return {name: part.astype(np.float64) for name, part in found.items()}
 
 
 if __name__ == "__main__":

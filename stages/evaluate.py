@@ -1,13 +1,16 @@
 """Predict validation and test, fit the decision rule on validation, measure both: python -m stages.evaluate."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
-from redacoes import arrow, checkpoint, metrics, model
+from redacoes import arrow, checkpoint, compare, metrics, model
 from redacoes.files import staged, write_json
 from redacoes.params import Params
 from redacoes.scoring import Decision, softmax
-from redacoes.stage import run
+from redacoes.stage import run, warn
+from redacoes.text_regression import TextRegression
 
 OUTPUTS = (
     "models/decision.json",
@@ -23,21 +26,33 @@ def main(params: Params) -> None:
     """Write `models/decision.json` and what `metrics/` holds of the scorer."""
     evaluate = params.evaluate
     model.configure(params.train.threads, params.train.seed)
-    parts = arrow.load("data/tokenized")
+    parts, essays = arrow.load("data/tokenized"), arrow.load("data/splits")
     classifier = model.load("models/scorer")
     pad_id = checkpoint.load_tokenizer("models/scorer").pad_token_id
-    scores, probabilities = {}, {}
+    text = TextRegression.load(Path("models/surface")) if params.decision.rule == "ordinal" else None
+    scores, probabilities, numbers = {}, {}, {}
     for name in ("validation", "test"):
         logits = model.predict(classifier, parts[name], pad_id, evaluate.batch_size, params.train.pad_to_multiple_of)
         scores[name], probabilities[name] = np.asarray(parts[name].data.column("labels")), softmax(logits)
-    decision = Decision.fit(params.decision.rule, probabilities["validation"], scores["validation"])
-    decided = {name: (scores[name], decision.apply(probabilities[name]), probabilities[name]) for name in probabilities}
+        numbers[name] = text.predict(list(essays[name]["essay"])) if text else None
+    decision = Decision.fit(
+        params.decision.rule, probabilities["validation"], scores["validation"], numbers["validation"]
+    )
+    decided = {name: (scores[name], *decision.decide(probabilities[name], numbers[name])) for name in scores}
     true, predicted, of_classes = decided["test"]
     rows = np.asarray(parts["test"].data.column("row"))
     bins, bootstrap = evaluate.calibration_bins, evaluate.bootstrap
+    predictions_of = pd.read_csv("metrics/baseline_predictions.csv")
+    best = compare.with_best_baseline(
+        {name: part[1] for name, part in decided.items()}, predictions_of, of_classes.shape[1], bootstrap
+    )
+    if told := compare.told(best):
+        warn(told)
     with staged(*OUTPUTS) as [rule, evaluation, intervals, predictions, confusion, reliability]:
         write_json(rule, decision.to_dict())
-        write_json(evaluation, {name: metrics.report(*part, bins) for name, part in decided.items()})
+        write_json(
+            evaluation, {**{name: metrics.report(*part, bins) for name, part in decided.items()}, compare.KEY: best}
+        )
         write_json(intervals, {name: metrics.intervals(*part, bins, bootstrap) for name, part in decided.items()})
         tables = {
             predictions: metrics.predictions(rows, true, predicted, of_classes),

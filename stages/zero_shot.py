@@ -24,7 +24,7 @@ def measured(params: Params) -> dict[str, Any]:
     import numpy as np
 
     from redacoes import arrow, checkpoint, hub, metrics, model, resume, zero_shot
-    from redacoes.scoring import Decision, softmax
+    from redacoes.scoring import Decision, alone, softmax
 
     settings = params.zero_shot
     fetched = settings.source == "hub"
@@ -55,7 +55,7 @@ def measured(params: Params) -> dict[str, Any]:
         # where split.validation is test, the two have one name, and are computed once
         logits = zero_shot.entailment(pairs, forward, column, settings.batch_size, progress / contents[name])
         scores[name], probabilities[name] = np.asarray(part["score"]), softmax(logits)
-    decision = Decision.fit(params.decision.rule, probabilities["validation"], scores["validation"])
+    decision = Decision.fit(alone(params.decision.rule), probabilities["validation"], scores["validation"])
     return {
         name: metrics.report(scores[name], decision.apply(values), values, params.evaluate.calibration_bins)
         for name, values in probabilities.items()

@@ -27,6 +27,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _page(found: dict[str, Any]) -> str:
     """Return what `describe` found as text."""
+    from redacoes import compare
+
     commit, data = found["commit"], found["data"]
     rows = data["rows"]
     lines = [
@@ -44,6 +46,10 @@ def _page(found: dict[str, Any]) -> str:
             for name, of in found["metrics"].items()
         ),
     ]
+    if best := found["best_baseline"]:
+        lines.append(f"  {compare.shown(best)}")
+        if told := compare.told(best):
+            lines.append(f"warning      {told}")
     lines += [f"problem      {problem}" for problem in found.get("problems", [])]
     for stage, reasons in found.get("stale", {}).items():
         lines.append(f"stale        {stage}: {'; '.join(reasons)}: run dvc repro")

@@ -12,6 +12,7 @@ import pytest
 from redacoes import arrow, cli, export, params, portable, synthetic
 from redacoes.errors import UserError
 from redacoes.scorer import Scorer
+from redacoes.text_regression import FILES
 from tests.support.hub import Hub
 from tests.support.project import Clone, Folder
 
@@ -109,7 +110,8 @@ def same(found: Scorer, scorer: Scorer) -> None:
 def test_a_model_is_found_by_revision_whatever_is_here_now(scorer: Scorer, make_pulled: Callable[[str], Clone]) -> None:
     clone = make_pulled("clone")
     clone.git("tag", "-a", "scorer@v1.0.0", "-m", "The first")
-    shutil.rmtree(clone.path / "models/scorer")
+    for name in ("models/scorer", "models/surface"):
+        shutil.rmtree(clone.path / name)
     for name in ("models/decision.json", "params.yaml"):
         (clone.path / name).unlink()
     for revision in ("main", "scorer@v1.0.0", clone.git("rev-parse", "HEAD").strip()):
@@ -126,7 +128,7 @@ def test_a_model_is_found_on_the_hub(
     from huggingface_hub import constants, file_download, hf_api
 
     files = {path.name: path.read_bytes() for path in (origin.path / "models/scorer").iterdir()}
-    files["config.json"] = (exported / "config.json").read_bytes()
+    files |= {name: (exported / name).read_bytes() for name in ("config.json", *FILES)}
     with Hub() as hub:  # which is what HF_ENDPOINT and HF_HOME would say, had this process not been started before
         monkeypatch.setattr(constants, "ENDPOINT", hub.endpoint)
         template = f"{hub.endpoint}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
@@ -155,7 +157,8 @@ def test_a_model_that_does_not_say_what_it_saw_takes_all_that_it_can(
     origin: Folder, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(origin.path / "models/scorer", tmp_path / "modelo")
-    shutil.copy(origin.path / "models/decision.json", tmp_path / "modelo")
+    for file in ("decision.json", *(f"surface/{name}" for name in FILES)):
+        shutil.copy(origin.path / "models" / file, tmp_path / "modelo")
     found = Scorer.load(tmp_path / "modelo")
     assert (found.tokenize.max_length, found.tokenize.truncation) == (512, "head")
     assert "does not say what it saw" in capfd.readouterr().err

@@ -21,5 +21,13 @@ def explained(text: str, gap: float = 0.001, seen: int | None = None) -> Explana
     score |= {f"p_{k}": 1 / 11 for k in range(11)} | {"tokens": 48, "truncated": seen is not None}
     saw = [place < len(words) if seen is None else place < seen for place in range(len(words))]
     return Explanation(
-        "redação.txt", "<models>", text, score, 48, within, Words(words, saw, 5.2, 5.0, gap, 16, 0.01), None, None
+        "redação.txt",
+        "<models>",
+        text,
+        score,
+        48,
+        within,
+        Words(words, saw, 5.2, 5.0, gap, 16, 0.01, False),
+        None,
+        None,
     )

@@ -2,11 +2,9 @@
 
 import json
 import os
-import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 from pathlib import Path
 from typing import Self
 
@@ -14,7 +12,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from redacoes import checkpoint
+from redacoes import checkpoint, recipes
 from tests.support import PARAMS, PARAMS_FILE, ROOT
 from tests.support.hub import Fault, Files, Hub
 from tests.support.mounts import MOUNTS, mounted
@@ -276,9 +274,7 @@ def test_the_recipe_starts_from_the_hubs_model_and_needs_it_once(
     make_clone: Callable[[str], Clone], tmp_path: Path, files: Files
 ) -> None:
     clone = make_clone("receita")
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    command = shlex.split(readme.split("<!-- notebook -->\n```sh\n")[1].split("```")[0].replace("\\\n", ""))
-    clone.set(**dict(value.split("=", 1) for option, value in pairwise(command) if option == "-S"))
+    clone.set(**recipes.load("notebook", ROOT / "recipes").values)
     clone.environment |= {"HF_HOME": str(tmp_path / "casa"), "HF_HUB_OFFLINE": "0"}
     with Hub() as hub:
         hub.create("Geotrend/distilbert-base-pt-cased")

@@ -68,7 +68,7 @@ def test_a_merge_of_two_runs_stops_and_is_resolved_by_the_steps_of_the_guide(
     clone.configure(project.remote(tmp_path / "remoto"))
     # changes that stand lines apart in dvc.lock, of which the first leaves the result as it was: git would merge them
     assert branch(clone, "iterações", **{"baseline.max_iterations": "900"}) == ["baseline"]
-    assert branch(clone, "palavras", **{"baseline.ngrams": "1"}) == ["baseline"]
+    assert branch(clone, "palavras", **{"baseline.ngrams": "1"}) == ["baseline", "evaluate"]
     assert merge(clone, "palavras", "iterações", "fusão") == ["baseline"]
     values = YAML(typ="safe", pure=True).load(clone.text("dvc.lock"))["stages"]["baseline"]["params"]["params.yaml"]
     assert (values["baseline"]["max_iterations"], values["baseline"]["ngrams"]) == (900, 1)
@@ -83,9 +83,9 @@ def test_a_merge_gives_what_one_run_of_both_changes_gives_whichever_side_is_take
     clone.configure(project.remote(tmp_path / "remoto"))
     assert branch(clone, "devagar", **theirs) == ["train", "evaluate"]
     clone.dvc("push")
-    assert branch(clone, "palavras", **ours) == ["baseline"]
-    assert branch(clone, "ambas", **theirs, **ours) == ["evaluate", "baseline"]  # the training is in the run cache
+    assert branch(clone, "palavras", **ours) == ["baseline", "evaluate"]
+    assert branch(clone, "ambas", **theirs, **ours) == ["baseline", "evaluate"]  # the training is in the run cache
     assert merge(clone, "palavras", "devagar", "nossa") == ["evaluate"]
     assert same(clone, "nossa", "ambas")
-    assert merge(clone, "palavras", "devagar", "deles", theirs=True) == ["baseline"]
+    assert merge(clone, "palavras", "devagar", "deles", theirs=True) == ["baseline", "evaluate"]
     assert same(clone, "deles", "ambas")

@@ -3,20 +3,21 @@
 import csv
 import json
 import re
-import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 from ruamel.yaml import YAML
+from safetensors.numpy import load, load_file
 
-from redacoes import synthetic
+from redacoes import recipes, synthetic
 from redacoes.lock import stale
-from tests.support import PARAMS, ROOT
+from tests.support import ROOT
 from tests.support.hub import Hub
 from tests.support.project import STATUS, UP_TO_DATE, Clone, Folder, lay_out, ran, remote
 
@@ -25,7 +26,7 @@ CloneOf = Callable[[str], Clone]
 
 def test_a_run_writes_what_is_declared_and_leaves_git_clean(origin: Folder, pulled: Clone) -> None:
     evaluation = json.loads(origin.text("metrics/evaluation.json"))
-    assert set(evaluation) == {"validation", "test"}
+    assert set(evaluation) == {"validation", "test", "best_baseline"}
     with (origin.path / "metrics/predictions.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["row", "score", "predicted", "expected", *(f"p_{k}" for k in range(11))]
@@ -99,7 +100,7 @@ def test_branches_are_compared_and_only_what_changed_reruns(
     assert set(json.loads(clone.dvc("status", "--json"))) == {"evaluate"}
     clone.set(**{"evaluate.bootstrap.samples": "20", "decision.rule": "argmax"})
     assert set(json.loads(clone.dvc("status", "--json"))) == {"evaluate", "baseline", "zero_shot"}
-    clone.set(**{"decision.rule": "matched", "tokenize.batch_size": "7"})
+    clone.set(**{"decision.rule": "ordinal", "tokenize.batch_size": "7"})
     assert ran(clone.dvc("repro")) == ["tokenize"]  # whose result is the same, so nothing is trained again
     clone.git("commit", "-qam", "Tokenize a few at once")
 
@@ -238,17 +239,26 @@ def test_memory_does_not_grow_with_the_number_of_essays(make_clone: CloneOf) -> 
     assert many["sample"] < 2 * few["sample"]  # which begins with 20 MB
 
 
-def test_the_notebooks_recipe_by_parameters_alone(make_clone: CloneOf, origin: Folder, tmp_path: Path) -> None:
+@contextmanager
+def hub_with(clone: Clone, origin: Folder, recipe: str) -> Iterator[dict[str, bytes]]:
+    """A Hub that has, in the place of a recipe's model, the small one of `origin`; yields its files."""
+    wanted = recipes.load(recipe, ROOT / "recipes").values
+    repository, revision = wanted["checkpoint.repository"], wanted["checkpoint.revision"]
+    with Hub() as hub:
+        hub.create(repository)
+        files = {path.name: path.read_bytes() for path in (origin.path / "models/scorer").iterdir()}
+        hub.repositories[repository].commits[revision] = files
+        home = str(clone.path.with_name("hf"))
+        clone.environment |= {"HF_ENDPOINT": hub.endpoint, "HF_HOME": home, "HF_HUB_OFFLINE": "0"}
+        yield files
+
+
+def test_the_notebooks_recipe_to_the_letter(make_clone: CloneOf, origin: Folder) -> None:
     clone = make_clone("caderno")
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    command = shlex.split(readme.split("<!-- notebook -->\n```sh\n")[1].split("```")[0].replace("\\\n", ""))
-    assert "train.learning_rate=2e-5" in command
-    with Hub() as hub:  # in the place of the notebook's model is a small one of its family, with another head
-        hub.create(PARAMS.checkpoint.repository)
-        files = {path.name: path.read_bytes() for path in (origin.path / "models/scorer").iterdir()}
-        hub.repositories[PARAMS.checkpoint.repository].commits[PARAMS.checkpoint.revision] = files
-        clone.environment |= {"HF_ENDPOINT": hub.endpoint, "HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "0"}
-        done = clone.run(*command)
+    command = readme.split("<!-- notebook -->\n```sh\n")[1].split("```")[0]
+    with hub_with(clone, origin, "notebook") as files:
+        done = clone.run("bash", "-ec", command)
     assert (clone.path / "models/base/model.safetensors").read_bytes() == files["model.safetensors"]
     assert done.stderr.count("warning: split.") == 2
     data = json.loads(clone.text("metrics/data.json"))
@@ -257,3 +267,32 @@ def test_the_notebooks_recipe_by_parameters_alone(make_clone: CloneOf, origin: F
     assert evaluation["validation"] == evaluation["test"]
     assert json.loads(clone.text("models/decision.json")) == {"rule": "argmax", "slope": 1.0, "intercept": 0.0}
     assert len(clone.text("metrics/train/plots/metrics/eval/loss.tsv").splitlines()) == 1 + 2
+
+
+def test_a_pretrained_encoder_is_probed_on_data_of_the_enem(make_clone: CloneOf, origin: Folder) -> None:
+    """The recipes of a model and of data together, on essays with a theme and scores of hundreds."""
+    clone = make_clone("enem")
+    with (clone.path / "data/redacoes.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["essay", "score", "prompt"])
+        writer.writerows((row["essay"], int(row["score"]) * 100 + 40, row["theme"]) for row in short(60))
+    clone.run("redacoes", "recipe", "enem", "probe")
+    clone.set(**{"data.csv": "data/redacoes.csv"})
+    with hub_with(clone, origin, "probe") as files:
+        done = clone.try_dvc("repro", "evaluate")
+    assert done.returncode == 0, done.stderr
+    assert "the probe's penalty is " in done.stderr
+    trained = load_file(clone.path / "models/scorer/model.safetensors")
+    for name, value in load(files["model.safetensors"]).items():  # the encoder is the Hub's to the last bit
+        if name.startswith("distilbert."):
+            np.testing.assert_array_equal(trained[name], value)
+    assert not np.array_equal(trained["classifier.weight"], load(files["model.safetensors"])["classifier.weight"])
+    assert len(clone.text("metrics/train/plots/metrics/eval/loss.tsv").splitlines()) == 1 + 1  # the probe's own
+    baseline = json.loads(clone.text("metrics/baseline.json"))
+    assert {"prior", "tfidf", "surface", "hybrid", "text"} == set(baseline)
+    assert json.loads(clone.text("metrics/data.json"))["rows"]["kept"] == 60
+
+
+def short(rows: int) -> list[dict[str, str]]:
+    """Synthetic essays whose scores leave room above."""
+    return [row for row in synthetic.essays(3 * rows, 5) if int(row["score"]) < 10][:rows]

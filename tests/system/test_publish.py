@@ -21,9 +21,11 @@ from huggingface_hub import HfApi, ModelCard
 
 from redacoes import card, publish
 from redacoes.errors import UserError
+from redacoes.portable import load_decision, load_text
 from redacoes.provenance import describe
 from redacoes.revisions import Revision
-from redacoes.scoring import Decision
+from redacoes.scoring import Decision, softmax
+from redacoes.text_regression import FILES
 from tests.support import ROOT
 from tests.support.command import redacoes, serve_status
 from tests.support.hub import Fault
@@ -93,7 +95,8 @@ def test_weights_and_tokenizer_are_sent_as_they_are_and_the_configuration_says_w
 ) -> None:
     scorer = {path.name: path.read_bytes() for path in (project.path / "models/scorer").iterdir()}
     sent = contents(files)
-    assert sent.keys() == scorer.keys() | {"README.md", "decision.json"}
+    assert sent.keys() == scorer.keys() | {"README.md", "decision.json", *FILES}
+    assert all(sent[name] == (project.path / "models/surface" / name).read_bytes() for name in FILES)
     assert {name: sent[name] for name in scorer if name != "config.json"} == {
         name: data for name, data in scorer.items() if name != "config.json"
     }
@@ -436,11 +439,9 @@ repository, texts = sys.argv[1], json.load(open(sys.argv[2], encoding="utf-8"))
 page = open(hf_hub_download(repository, "README.md"), encoding="utf-8").read()
 blocks = re.findall(r"```python\\n(.*?)```", page, re.DOTALL)
 load = next(block for block in blocks if "TFAuto" in block)
-rule = next(block for block in blocks if "score =" in block)
 names = {"texts": texts}
 exec(re.sub("essays = .*", "essays = texts", load), names)
-exec(rule, names)
-json.dump({"probabilities": names["probabilities"].tolist(), "score": names["score"].tolist()}, sys.stdout)
+json.dump(names["logits"].tolist(), sys.stdout)
 """
 
 
@@ -457,12 +458,14 @@ def test_the_code_of_the_card_gives_a_stranger_the_same_scores(
     essays = datasets.load_from_disk(str(project.path / "data/splits"))["test"]
     texts = tmp_path / "textos.json"
     texts.write_text(json.dumps(list(essays["essay"])), encoding="utf-8")
-    found = json.loads(as_a_stranger(hub, tmp_path, STRANGER, REPOSITORY, str(texts)))
+    found = softmax(np.array(json.loads(as_a_stranger(hub, tmp_path, STRANGER, REPOSITORY, str(texts)))))
     probabilities = expected.loc[list(essays["row"]), [f"p_{k}" for k in range(11)]].to_numpy()
-    assert abs(probabilities - found["probabilities"]).max() < 1e-6
-    # of the same probabilities: so small a model is fitted so steep a rule that a change of 1e-7 decides otherwise
-    decision = Decision(**json.loads(project.text("models/decision.json")))
-    assert found["score"] == decision.apply(np.asarray(found["probabilities"])).tolist()
+    # the rule ordinal, and the regression on the text, as they were sent
+    sent = tmp_path / "enviado"
+    publish.write(files, sent)
+    decision = load_decision(sent)
+    _, decided = decision.decide(found, load_text(sent, decision).predict(list(essays["essay"])))
+    assert abs(probabilities - decided).max() < 1e-5
 
 
 def test_the_readme_has_the_commands() -> None:

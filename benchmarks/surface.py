@@ -1,0 +1,42 @@
+"""Essays per second of the text's surface and of the text regression, on one core: python -m benchmarks.surface.
+
+On the synthetic essays of the sample, each repeated until it has the length of a real one: 300 words.
+"""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from redacoes import params, surface, synthetic
+from redacoes.text_regression import TextRegression
+
+ESSAYS, WORDS, TIMES = 400, 300, 5
+
+
+def seconds(run: Callable[[], object]) -> float:
+    """Return the processor's seconds of the fastest of several runs."""
+    taken = []
+    for _ in range(TIMES):
+        begin = time.process_time()
+        run()
+        taken.append(time.process_time() - begin)
+    return min(taken)
+
+
+def main() -> None:
+    rows = list(synthetic.essays(ESSAYS, 1))
+    texts = []
+    for row in rows:
+        parts = [row["essay"]] * (WORDS // len(row["essay"].split()) + 1)
+        texts.append("\n".join(parts))
+    scores = np.array([row["score"] for row in rows])
+    words = sum(len(text.split()) for text in texts) / len(texts)
+    print(f"{len(texts)} essays of {words:.0f} words on average")
+    print(f"surface          {len(texts) / seconds(lambda: surface.features(texts)):8.0f} essays/s")
+    regression, _ = TextRegression.fit(texts, scores, 10, params.load("params.yaml").baseline)
+    print(f"with its words   {len(texts) / seconds(lambda: regression.predict(texts)):8.0f} essays/s")
+
+
+if __name__ == "__main__":
+    main()

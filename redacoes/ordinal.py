@@ -1,0 +1,102 @@
+"""Proportional odds: probabilities of ordered classes from a few numbers of an essay.
+
+McCullagh, 1980, "Regression Models for Ordinal Data", Journal of the Royal Statistical Society B 42(2): 109-142.
+The fit is our own: it must take few essays, and classes that none of them has, which statsmodels' OrderedModel, without
+a penalty or weights, does not.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+PENALTY = 1.0  # of the squared weights, by standard deviation: an essay's worth
+UNSEEN = 0.3  # of an essay, which each class has besides those that are there
+LEAST = 0.1  # points: a number that differs less counts as if it differed so much, or chance in it would be blown up
+
+
+@dataclass(frozen=True)
+class ProportionalOdds:
+    """P(score <= k) = 1 / (1 + exp(weights · numbers - thresholds[k])).
+
+    Attributes:
+        weights: One for each number, 0 or more, in log odds by unit of it.
+        thresholds: One for each class but the last, ascending, in log odds.
+    """
+
+    weights: tuple[float, ...]
+    thresholds: tuple[float, ...]
+
+    @classmethod
+    def fit(cls, numbers: Floats, scores: Integers, classes: int) -> "ProportionalOdds":
+        """Fit by penalised maximum likelihood, which has one optimum (Pratt, 1981: it is concave).
+
+        What is maximised is the sum of log p(score) over the essays, plus `UNSEEN` times that of each class once, for
+        an essay whose numbers are the means, less `PENALTY` / 2 times the sum of the squared weights by standard
+        deviation, or by `LEAST` where that is larger. So each class keeps some probability, also one that no essay has,
+        and a number that tells nothing weighs nothing. No weight is negative: a higher number never makes a lower score
+        likelier.
+
+        Args:
+            numbers: ``(essays, numbers)``, such as expected scores: the higher, the better.
+            scores: ``(essays,)``, from 0 to ``classes - 1``.
+            classes: How many there are, 2 or more.
+        """
+        from scipy.optimize import minimize  # which only the fit needs: what merely scores does without
+
+        mean, spread = numbers.mean(axis=0), numbers.std(axis=0)
+        scale = np.maximum(spread, LEAST)
+        known = np.vstack([(numbers - mean) / scale, np.zeros((classes, numbers.shape[1]))])
+        true = np.concatenate([scores, np.arange(classes)])
+        rows = np.concatenate([np.ones(len(scores)), np.full(classes, UNSEEN)])
+
+        def loss(values: Floats) -> tuple[float, Floats]:
+            weights, gaps = values[classes - 1 :], np.exp(values[1 : classes - 1])
+            thresholds = values[0] + np.concatenate([[0.0], gaps.cumsum()])
+            upper, lower = _ends(known @ weights, thresholds, true)
+            ratio = 1 / np.expm1(upper - lower)
+            by_upper, by_lower = rows * (_logistic(-upper) + ratio), -rows * (_logistic(lower) + ratio)
+            # of log p by each threshold: it is the upper end of its own class, and the lower of the next
+            slopes = np.bincount(true, by_upper, classes)[:-1] + np.bincount(true, by_lower, classes)[1:]
+            onwards = slopes[::-1].cumsum()[::-1]
+            of_weights = PENALTY * weights + (by_upper + by_lower) @ known
+            value = PENALTY / 2 * weights @ weights - rows @ _log_probability(upper, lower)
+            return float(value), np.concatenate([-onwards[:1], -onwards[1:] * gaps, of_weights])
+
+        share = (np.bincount(scores, minlength=classes) + UNSEEN).cumsum()[:-1] / (len(scores) + UNSEEN * classes)
+        begin = np.log(share / (1 - share))  # the optimum where all weights are 0
+        start = np.concatenate([begin[:1], np.log(np.diff(begin)), np.zeros(numbers.shape[1])])
+        bounds = [(None, None)] * (classes - 1) + [(0.0, None)] * numbers.shape[1]
+        options = {"maxiter": 1000, "ftol": 1e-13, "gtol": 1e-8}
+        found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options).x
+        weights = found[classes - 1 :] / scale
+        thresholds = found[0] + np.concatenate([[0.0], np.exp(found[1 : classes - 1]).cumsum()]) + weights @ mean
+        return cls(tuple(map(float, weights)), tuple(map(float, thresholds)))
+
+    def probabilities(self, numbers: Floats) -> Floats:
+        """Return the probability of each class, ``(essays, classes)``, for numbers ``(essays, numbers)``."""
+        thresholds = np.array(self.thresholds)
+        classes = len(thresholds) + 1
+        position = (numbers * np.array(self.weights)).sum(axis=1)
+        columns = [
+            np.exp(_log_probability(*_ends(position, thresholds, np.full(len(numbers), k)))) for k in range(classes)
+        ]
+        return np.stack(columns, axis=1)
+
+
+def _ends(position: Floats, thresholds: Floats, scores: Integers) -> tuple[Floats, Floats]:
+    """Return the log odds of ``score <= k`` and of ``score <= k - 1``, where k is each essay's own score."""
+    padded = np.concatenate([[-np.inf], thresholds, [np.inf]])
+    return padded[scores + 1] - position, padded[scores] - position
+
+
+def _logistic(odds: Floats) -> Floats:
+    return np.exp(-np.logaddexp(0, -odds))
+
+
+def _log_probability(upper: Floats, lower: Floats) -> Floats:
+    """Return log(logistic(upper) - logistic(lower)) as a product, which loses nothing in the tails."""
+    return -np.logaddexp(0, -upper) - np.logaddexp(0, lower) + np.log(-np.expm1(lower - upper))
