@@ -105,12 +105,15 @@ class ShardScorer:
         draft, rows = target.with_name(f".{shard.name}.draft"), 0
         nothing = pa.Table.from_pandas(self.scorer.score([]), preserve_index=False).schema
         schema = pa.schema([*source.schema, *nothing], metadata={KEY: key})
-        with pq.ParquetWriter(draft, schema, compression="zstd") as writer:
-            for carried, scores in self.scorer.stream(_windows(source)):
-                added = pa.Table.from_pandas(scores, schema=nothing, preserve_index=False)
-                writer.write_table(pa.table([*carried.columns, *added.columns], schema=schema))
-                rows += len(scores)
-        draft.replace(target)
+        try:
+            with pq.ParquetWriter(draft, schema, compression="zstd") as writer:
+                for carried, scores in self.scorer.stream(_windows(source)):
+                    added = pa.Table.from_pandas(scores, schema=nothing, preserve_index=False)
+                    writer.write_table(pa.table([*carried.columns, *added.columns], schema=schema))
+                    rows += len(scores)
+            draft.replace(target)
+        finally:
+            draft.unlink(missing_ok=True)
         return "scored", rows
 
 

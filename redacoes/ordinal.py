@@ -46,6 +46,7 @@ class ProportionalOdds:
             classes: How many there are, 2 or more.
         """
         from scipy.optimize import minimize  # which only the fit needs: what merely scores does without
+        from threadpoolctl import threadpool_limits
 
         mean, spread = numbers.mean(axis=0), numbers.std(axis=0)
         scale = np.maximum(spread, LEAST)
@@ -71,7 +72,8 @@ class ProportionalOdds:
         start = np.concatenate([begin[:1], np.log(np.diff(begin)), np.zeros(numbers.shape[1])])
         bounds = [(None, None)] * (classes - 1) + [(0.0, None)] * numbers.shape[1]
         options = {"maxiter": 1000, "ftol": 1e-13, "gtol": 1e-8}
-        found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options).x
+        with threadpool_limits(1):  # or else the bytes depend on the number of processors
+            found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options).x
         weights = found[classes - 1 :] / scale
         thresholds = found[0] + np.concatenate([[0.0], np.exp(found[1 : classes - 1]).cumsum()]) + weights @ mean
         return cls(tuple(map(float, weights)), tuple(map(float, thresholds)))

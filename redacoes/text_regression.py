@@ -101,6 +101,15 @@ class TextRegression:
         Raises:
             UserError: No n-gram stands in as many training essays as it must.
         """
+        from threadpoolctl import threadpool_limits
+
+        with threadpool_limits(1):  # or else the bytes depend on the number of processors
+            return cls._fit(texts, scores, top, words)
+
+    @classmethod
+    def _fit(
+        cls, texts: Sequence[str], scores: Integers, top: int, words: Baseline | None
+    ) -> tuple["TextRegression", Floats]:
         numbers = surface.features(texts)
         mean, spread = numbers.mean(axis=0), numbers.std(axis=0)
         spread = np.where(spread > 1e-9, spread, 1.0)
@@ -192,8 +201,10 @@ def penalised(numbers: Floats, scores: Integers) -> tuple[Any, Floats]:
         The regression, and what it makes of each row when that one is left out, float64 ``(rows,)``.
     """
     from sklearn.linear_model import RidgeCV
+    from threadpoolctl import threadpool_limits
 
-    ridge = RidgeCV(PENALTIES, scoring="neg_mean_squared_error", store_cv_results=True).fit(numbers, scores)
+    with threadpool_limits(1):
+        ridge = RidgeCV(PENALTIES, scoring="neg_mean_squared_error", store_cv_results=True).fit(numbers, scores)
     return ridge, ridge.cv_results_[:, list(PENALTIES).index(ridge.alpha_)]
 
 

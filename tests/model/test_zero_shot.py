@@ -57,7 +57,7 @@ def test_probabilities_are_those_of_the_pipeline_of_transformers(model, request,
     folder = request.getfixturevalue(family)
     probabilities = softmax(graded(model, folder, tmp_path / "progress"))
     assert probabilities.shape == (12, 11)
-    assert (probabilities.max(axis=1) > 1.5 / 11).any()  # else this test would tell nothing
+    assert (np.ptp(probabilities, axis=1) > 1e-2).all()  # far above the tolerance: else this test would tell nothing
     tokenizer = checkpoint.load_tokenizer(folder)
     assert tokenizer.model_max_length == LENGTH
     assert len(tokenizer(ESSAYS[4])["input_ids"]) > LENGTH

@@ -50,8 +50,8 @@ def test_each_stage_that_was_changed_without_a_run_is_named(pulled: Clone, make_
         "checkpoint": f'checkpoint.numpy in packages.json was "{_pin("checkpoint", "numpy")}" and is "9"',
         "tokenize": "redacoes/tokens.py is missing, and not DVC's to bring back",
         "train": "train.epochs in params.yaml was 2 and is 3",
-        "evaluate": "evaluate.bootstrap.samples in params.yaml was 20 and is 21",
         "baseline": "redacoes/baseline.py was changed",
+        "evaluate": "evaluate.bootstrap.samples in params.yaml was 20 and is 21",
     }
     remedy = "run `dvc repro`, and commit dvc.lock and metrics/ with the change"
     assert [line for line in done.stderr.splitlines() if line.startswith("error: ")] == [

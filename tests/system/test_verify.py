@@ -125,14 +125,14 @@ def test_what_was_not_pulled_is_absent_and_no_error(empty: Clone, remote: Path) 
     alone = verify(empty.path, progress=False)
     assert {finding.kind for finding in alone.findings} == {"absent"}
     assert alone.errors == []
-    assert "none damaged; 10 not pulled or not made yet, which is no error" in alone.summary()
+    assert "none damaged; 12 not pulled or not made yet, which is no error" in alone.summary()
     assert ("dvc repro train",) in {finding.remedies for finding in alone.findings}
 
     use(empty, remote)
     empty.dvc("pull", "models/scorer")  # the model is all that this colleague wants
     some = verify(empty.path, progress=False)
     assert some.errors == []
-    assert len(some.absent) == 9
+    assert len(some.absent) == 11
     mend(empty, some.findings)
     assert verify(empty.path, progress=False).findings == []
 
@@ -386,24 +386,23 @@ def test_without_a_remote_the_stage_makes_it_again(alone: Clone, origin: Folder)
 
 def test_a_stage_refuses_what_dvc_took_for_whole(colleague: Clone) -> None:
     """Damage in the cache that `dvc checkout` laid out: DVC remembers the files as good, and the stages read them."""
-    arrow = cached(colleague, "data/splits", "train/data-00000-of-00001.arrow")
     weights = cached(colleague, "models/scorer", "model.safetensors")
-    cut(arrow)
-    write(weights, weights.read_bytes()[:8] + b"?" + weights.read_bytes()[9:])  # its header
-    for folder in ("data/splits", "models/scorer"):
-        shutil.rmtree(colleague.path / folder)
-    colleague.dvc("checkout")
+    arrow = cached(colleague, "data/splits", "train/data-00000-of-00001.arrow")
     colleague.set(**{"tokenize.batch_size": "7", "evaluate.bootstrap.samples": "21"})
-    kept = everything(colleague.path / ".dvc/cache")
 
-    for stage, said in {
-        "evaluate": "models/scorer/model.safetensors is not a whole safetensors file",
-        "tokenize": "data/splits/train/data-00000-of-00001.arrow",
-    }.items():
+    def refused(folder: str, stage: str, said: str) -> None:
+        shutil.rmtree(colleague.path / folder)
+        colleague.dvc("checkout", folder)
         done = colleague.try_dvc("repro", "--single-item", stage)
         assert done.returncode != 0
         assert said in done.stderr
         assert "Traceback" not in done.stderr
+
+    write(weights, weights.read_bytes()[:8] + b"?" + weights.read_bytes()[9:])  # its header
+    refused("models/scorer", "evaluate", "models/scorer/model.safetensors is not a whole safetensors file")
+    cut(arrow)
+    kept = everything(colleague.path / ".dvc/cache")
+    refused("data/splits", "tokenize", "data/splits/train/data-00000-of-00001.arrow")
     # DVC has removed what it was to make anew, and that is all
     assert kept == everything(colleague.path / ".dvc/cache")
     mend(colleague, verify(colleague.path, progress=False).errors)
