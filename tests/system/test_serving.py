@@ -74,7 +74,8 @@ def test_litserve_answers_as_the_scorer_and_ends_with_its_process(served: tuple[
         answers = list(clients.map(ask, [{"text": text} for text in ESSAYS]))
     assert {answer.status_code for answer in answers} == {200}
     found = pd.DataFrame([answer.json() for answer in answers])
-    pd.testing.assert_frame_equal(found, Scorer.load(export, "onnx").score(ESSAYS), rtol=0, atol=2e-6)
+    expected = Scorer.load(export, "onnx").score(ESSAYS)
+    pd.testing.assert_frame_equal(found, expected, rtol=0, atol=1e-5)  # of logits that other essays share a batch with
 
     for wrong in ({"texto": ESSAYS[0]}, {"text": " \0"}, {"text": 7}, ["a"], {"text": "a" * 100_001}):
         assert ask(wrong).status_code == 422
