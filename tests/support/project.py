@@ -178,9 +178,10 @@ def _compute(origin_path: Path, clone_path: Path) -> None:
     keras = Path(origin.environment["HOME"], ".keras", "keras.json")  # what a home holds must change no result
     keras.parent.mkdir()
     keras.write_text('{"floatx": "float64", "epsilon": 0.01}')
-    origin.git("checkout", "-q", "--orphan", "main")  # for DVC reads a whole history when it is asked for all commits
+    origin.git("checkout", "-q", "--orphan", "start")  # for DVC reads a whole history when it is asked for all commits
     origin.git("add", "-A")
     origin.git("commit", "-qm", "Small parameters")
+    origin.git("branch", "-q", "-M", "main")
     checked(origin.run("dvc", "repro"))
     origin_path.with_name(STATUS).write_text(origin.git("status", "--porcelain", "--untracked-files=all"))
     origin.git("add", "-A")
