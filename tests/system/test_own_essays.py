@@ -31,6 +31,6 @@ def test_the_tests_stand_on_their_own(tmp_path: Path) -> None:
     some = "committed_run or readme_gives or users_essays"  # the last needs a run on the tests' parameters
     system = clone.run(*PYTEST, "tests/system/test_pipeline.py", "-k", some).stdout
     assert "1 passed, 2 skipped" in system, system
-    assert system.count("params.yaml is not the project's own, so nothing is claimed of") == 1  # pytest folds the two
+    assert "params.yaml is not the project's own, so nothing is claimed of" in system
     found = {line for line in clone.run(*PYTEST, "--collect-only", "-m", "").stdout.splitlines() if "::" in line}
     assert len(found) > 300
