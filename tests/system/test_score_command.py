@@ -82,4 +82,4 @@ def test_memory_does_not_grow_with_the_file(model: str, tmp_path: Path) -> None:
         )
         peaks.append(int(done.stdout))
     print(f"peak memory: {peaks[0] / 1024:.0f} MB of 2,000 essays, {peaks[1] / 1024:.0f} MB of 50,000")
-    assert peaks[1] - peaks[0] < 120 * 1024  # KiB, for buffers that fill up: ONNX Runtime itself needs little
+    assert peaks[1] - peaks[0] < 100 * 1024  # KiB: the tenth of what TensorFlow took, which ONNX Runtime does not
