@@ -71,7 +71,8 @@ class Encoder:
         size, multiple = settings.evaluate.batch_size, self.train.pad_to_multiple_of
         with costs["the pass for hybrid"].counted():
             if not (kept / "pooled.npy").is_file():
-                np.save(kept / "draft.npy", encoder.frozen(folder, whole, self.pad_id, size, multiple))
+                vectors = encoder.frozen(folder, {"all": whole}, self.pad_id, size, multiple)["all"]
+                np.save(kept / "draft.npy", vectors)
                 (kept / "draft.npy").rename(kept / "pooled.npy")
             self.pooled = np.load(kept / "pooled.npy").astype(np.float64)
         with costs["the pass for all that is fitted on the frozen encoder"].counted():
