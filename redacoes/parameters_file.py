@@ -13,10 +13,11 @@ from redacoes.files import write_whole
 
 def values(text: str) -> dict[str, str]:
     """Return each key of a parameter file, as ``section.key``, with its value as it is written there."""
-    return {key: text[node.start_mark.index : _end(node)] for key, node in _leaves(text)}
+    return {key: text[begin:end].strip() for key, (begin, end) in _leaves(text)}
 
 
-def _leaves(text: str) -> Iterator[tuple[str, Node]]:
+def _leaves(text: str) -> Iterator[tuple[str, tuple[int, int]]]:
+    """Yield each key with the place of its value: from behind the colon, where nothing, which is a null, may stand."""
     root = YAML(typ="safe", pure=True).compose(text)
     todo = [("", root)]
     while todo:
@@ -26,7 +27,8 @@ def _leaves(text: str) -> Iterator[tuple[str, Node]]:
             if isinstance(value, MappingNode):
                 todo.append((f"{name}.", value))
             else:
-                yield name, value
+                begin = text.index(":", key.end_mark.index) + 1
+                yield name, (begin, begin if value.start_mark.index == value.end_mark.index else _end(value))
 
 
 def _end(node: Node) -> int:
@@ -54,8 +56,9 @@ def edit(path: Path, changes: Mapping[str, str]) -> list[str]:
         raise UserError(f"{path} has no key {unknown[0]}{nearest(unknown[0], places)}")
     written = values(text)
     changed = [key for key, value in changes.items() if written[key] != value]
-    for key in sorted(changed, key=lambda key: places[key].start_mark.index, reverse=True):
-        text = text[: places[key].start_mark.index] + changes[key] + text[_end(places[key]) :]
+    for key in sorted(changed, key=places.__getitem__, reverse=True):
+        begin, end = places[key]
+        text = f"{text[:begin]} {changes[key]}{text[end:]}"
     params.parse(text, path)
     write_whole(path, text)
     return changed
