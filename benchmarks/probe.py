@@ -86,13 +86,15 @@ def measure(what: str, folder: Path, count: int) -> float:
     with tempfile.TemporaryDirectory() as work:
         if what == "pass":
             start = time.perf_counter()
-            frozen.run(classifier, {"train": part}, 0, train, Path(work, "frozen"))
+            frozen.run(classifier, {"train": part}, 0, frozen.Pass.of(train), Path(work, "frozen"))
             return time.perf_counter() - start
         few = part.select(range(8))
         layers_run = layers if what == "states" else 0  # with 0, the frozen layers are run with those above
         seconds = []
         if what == "states":
-            frozen.run(classifier, {"train": part, "validation": few}, 0, train, Path(work, what, "frozen"))
+            frozen.run(
+                classifier, {"train": part, "validation": few}, 0, frozen.Pass.of(train), Path(work, what, "frozen")
+            )
         for epochs in (1, 3):
             of_run = train.model_copy(update={"epochs": epochs, "frozen_layers": layers_run, "probe": False})
             classifier = model.build(folder, LABELS, train)

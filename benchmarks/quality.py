@@ -17,55 +17,23 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import pandas as pd
-from sklearn.model_selection import GroupKFold, GroupShuffleSplit
 
-from redacoes import baseline, compare, corpus, metrics, parameters_file, params, recipes
-from redacoes.baseline import OTHERS, Floats, Integers
-from redacoes.errors import UserError, told
-from redacoes.params import Baseline, Data, Params
-from redacoes.scoring import Decision
+from redacoes import compare, crossval, metrics, parameters_file, params, recipes
+from redacoes.baseline import Floats
+from redacoes.crossval import BASELINES, Essays, Fold, Grader
+from redacoes.errors import told
+from redacoes.params import Params
 
 SIMPLE = "prior", "tfidf", "surface"  # the best of them is what all rows are compared with
 MODELS = "probe", "pretrained", "scratch"  # for which the rule ordinal is tried as well
-
-
-class Essays(NamedTuple):
-    """All essays of a file: their lines there, texts, scores and the numbers of their groups."""
-
-    rows: Integers
-    texts: list[str]
-    scores: Integers
-    groups: Integers
-    classes: int
-
-
-@dataclass
-class Fold:
-    """What may be known in a fold: places and texts of train, validation and test, and no score of test."""
-
-    places: Mapping[str, Integers]
-    texts: Mapping[str, list[str]]
-    scores: Mapping[str, Integers]
-    classes: int
-    words: Baseline
-
-    @cached_property
-    def text(self) -> tuple[dict[str, Floats], dict[str, Floats]]:
-        """The numbers of the text that the rule ordinal takes, and what they are as probabilities."""
-        regression, probabilities = baseline.by_text(self.texts, self.scores, self.classes, self.words)
-        return {name: regression.predict(self.texts[name]) for name in OTHERS}, probabilities
-
-
-Grader = Callable[[Fold], Mapping[str, Floats]]  # to the probabilities of validation and test
+WAYS = "random", "group"
 
 
 @dataclass
@@ -89,88 +57,49 @@ class Cost:
             self.memory = max(self.memory, int(peak[1]) * 1024 / 1e9)
 
 
-def read(path: Path, data: Data) -> Essays:
-    found = list(corpus.read(path, data, corpus.Tally()))
-    rows, scores = (np.array([getattr(essay, name) for essay in found]) for name in ("row", "score"))
-    groups = np.unique([essay.group for essay in found], return_inverse=True)[1]
-    return Essays(rows, [essay.text for essay in found], scores, groups, data.max_score + 1)
+def costed(graders: Mapping[str, Grader], costs: Mapping[str, Cost]) -> dict[str, Grader]:
+    """Return graders that say what they are about, and add to `costs`, by name."""
 
+    def wrapped(name: str, grader: Grader) -> Grader:
+        def grade(fold: Fold) -> Mapping[str, Floats]:
+            print(f"  {name}", file=sys.stderr, flush=True)
+            with costs[name].counted():
+                return grader(fold)
 
-def folds(groups: Integers, count: int, share: float, seed: int) -> Iterator[dict[str, Integers]]:
-    """Yield train, validation (`share` of what is not tested) and test of each fold, no group on two sides."""
-    outer = GroupKFold(count, shuffle=True, random_state=seed)
-    inner = GroupShuffleSplit(1, test_size=share, random_state=seed)
-    for rest, test in outer.split(groups, groups=groups):
-        train, validation = next(inner.split(rest, groups=groups[rest]))
-        yield {"train": rest[train], "validation": rest[validation], "test": test}
+        return grade
 
-
-def prior(fold: Fold) -> dict[str, Floats]:
-    return {name: baseline.class_prior(fold.scores["train"], fold.classes, len(fold.texts[name])) for name in OTHERS}
-
-
-BASELINES: dict[str, Grader] = {
-    "prior": prior,
-    "tfidf": lambda fold: baseline.tfidf(fold.texts, fold.scores, fold.classes, fold.words)[0],
-    "surface": lambda fold: baseline.by_text(fold.texts, fold.scores, fold.classes, words=None)[1],
-    "text": lambda fold: fold.text[1],
-}
+    return {name: wrapped(name, grader) for name, grader in graders.items()}
 
 
 def out_of_fold(
-    graders: Mapping[str, Grader],
-    essays: Essays,
-    divided: Sequence[Mapping[str, Integers]],
-    words: Baseline,
-    costs: Mapping[str, Cost],
+    graders: Mapping[str, Grader], essays: Essays, units: Any, divided: Sequence[Mapping[str, Any]], settings: Params
 ) -> dict[str, pd.DataFrame]:
-    """Return a table like `metrics/predictions.csv` for each grader and rule: each essay as it was tested.
-
-    Args:
-        graders: By name.
-        essays: All of them.
-        divided: The folds.
-        words: TF-IDF of the text regression and the baselines.
-        costs: To be added to, by the grader's name.
-    """
+    """Return a table like `metrics/predictions.csv` for each grader and rule: each essay as it was tested."""
     tables: dict[str, list[pd.DataFrame]] = defaultdict(list)
+    rules = {name: ("matched", "ordinal") if name in MODELS else ("matched",) for name in graders}
     for number, places in enumerate(divided, 1):
-        texts = {part: [essays.texts[place] for place in of_part] for part, of_part in places.items()}
-        scores = {part: essays.scores[places[part]] for part in ("train", "validation")}
-        fold, test = Fold(places, texts, scores, essays.classes, words), places["test"]
-        for name, grade in graders.items():
-            print(f"fold {number} of {len(divided)}: {name}", file=sys.stderr, flush=True)
-            with costs[name].counted():
-                found = grade(fold)
-            for rule in ("matched", "ordinal") if name in MODELS else ("matched",):
-                numbers = fold.text[0] if rule == "ordinal" else dict.fromkeys(OTHERS)
-                decision = Decision.fit(rule, found["validation"], scores["validation"], numbers["validation"])
-                columns = metrics.predictions(
-                    essays.rows[test], essays.scores[test], *decision.decide(found["test"], numbers["test"])
-                )
-                tables[f"{name}, {rule}" if name in MODELS else name].append(pd.DataFrame(columns))
-    whole = {name: pd.concat(parts).set_index("row") for name, parts in tables.items()}
-    assert all(sorted(table.index) == sorted(essays.rows) for table in whole.values())  # each essay is tested once
-    return whole
+        print(f"fold {number} of {len(divided)}", file=sys.stderr, flush=True)
+        fold = Fold.of(essays, units, places, settings.baseline)
+        for (name, rule), table in crossval.grade(essays, fold, graders, rules).items():
+            tables[f"{name}, {rule}" if name in MODELS else name].append(table)
+    return {name: pd.concat(parts).set_index("row").loc[essays.rows] for name, parts in tables.items()}
 
 
-def arrays(table: pd.DataFrame) -> tuple[Integers, Integers, Floats]:
-    return table["score"].to_numpy(), table["predicted"].to_numpy(), table.filter(regex=r"^p_\d+$").to_numpy()
-
-
-def measured(way: str, tables: Mapping[str, pd.DataFrame], costs: Mapping[str, Cost], settings: Params) -> list[Any]:
-    """Return the rows of the table that tell of one way to divide the essays into folds."""
+def measured(
+    way: str, tables: Mapping[str, pd.DataFrame], units: Any, costs: Mapping[str, Cost], settings: Params
+) -> list[Any]:
+    """Return the rows of the table that tell of one way to divide the essays into folds, which divides no unit."""
     bins, bootstrap = settings.evaluate.calibration_bins, settings.evaluate.bootstrap
     rows = []
     for name, table in tables.items():
-        values = metrics.report(*arrays(table), bins)
-        ends = metrics.intervals(*arrays(table), bins, bootstrap)
+        values = metrics.report(*compare.arrays(table), bins)
+        ends = metrics.intervals(*compare.arrays(table), bins, bootstrap, units)
         figures = {metric: {"value": values[metric], **(ends[metric] or {})} for metric in ("qwk", "loss")}
         rows.append({"row": name, "folds": way, **figures, **asdict(costs[name.partition(",")[0]])})
     best = max(SIMPLE, key=lambda name: next(row["qwk"]["value"] or -1 for row in rows if row["row"] == name))
     for row in rows:
         for key, other in (("less_best", best), ("less_tfidf", "tfidf")):
-            paired = compare.paired(tables[other], tables[row["row"]], bins, bootstrap)
+            paired = compare.paired(tables[other], tables[row["row"]], bins, bootstrap, units)
             qwk = next(comparison for comparison in paired if comparison.metric == "qwk")
             row[key] = {"than": other, "value": qwk.difference, "low": qwk.low, "high": qwk.high}
     return rows
@@ -210,11 +139,15 @@ def options() -> argparse.Namespace:
     parser.add_argument("--group-column", help="such as the theme; folds by group are then made as well")
     parser.add_argument("--score-scale", type=float, help="the highest score that the file can hold")
     parser.add_argument("--rounding", choices=("error", "half_up", "half_even"))
-    parser.add_argument("--by", choices=("random", "group"), help="one kind of folds alone")
+    parser.add_argument("--by", choices=WAYS, help="one kind of folds alone")
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--encoder", type=Path, help="a pretrained checkpoint: a folder in the Hugging Face layout")
-    parser.add_argument("--keep", type=Path, help="a folder for what the encoder gives as it is, for the next time")
+    parser.add_argument(
+        "--keep",
+        type=Path,
+        help="a folder for what the encoder gives of the essays, for the next time",
+    )
     parser.add_argument("--tune", action="store_true", help="tune the encoder's upper layers as well (long)")
     parser.add_argument("--scratch", action="store_true", help="the defaults as well: an encoder from scratch (long)")
     parser.add_argument("--json", action="store_true", help="print JSON in the place of the table")
@@ -230,32 +163,35 @@ def main() -> None:
     asked, settings = options(), params.load("params.yaml")
     names = "essay_column", "score_column", "group_column", "score_scale", "rounding"
     given = {name: getattr(asked, name) for name in names if getattr(asked, name) is not None}
-    essays = read(asked.csv, settings.data.model_copy(update={"duplicates": "drop", **given}))
-    ways = {"random": np.arange(len(essays.rows))} | ({"group": essays.groups} if asked.group_column else {})
+    essays = Essays.read(settings.data.model_copy(update={"csv": str(asked.csv), "duplicates": "drop", **given}))
     costs: dict[str, Cost] = defaultdict(Cost)
     rows, graders = [], dict(BASELINES)
     with redirect_stdout(sys.stderr), tempfile.TemporaryDirectory() as work:  # Keras tells of epochs on stdout
         if asked.encoder or asked.scratch:
-            from benchmarks import encoders  # TensorFlow takes its time
+            from redacoes import model, refit, resume  # TensorFlow takes its time
 
-            encoders.begin(settings.train)
+            model.configure(settings.train.threads, settings.train.seed)
         if asked.encoder:
-            of_recipe = recipe("pretrained" if asked.tune else "probe")
-            encoder = encoders.Encoder(asked.encoder, essays, of_recipe, Path(work), asked.keep or Path(work), costs)
-            graders |= {"hybrid": encoder.hybrid, "probe": encoder.probe}
-            graders |= {"pretrained": encoder.tune} if asked.tune else {}
+            for name in ("probe", "pretrained")[: 1 + asked.tune]:
+                of = recipe(name)
+                with costs[f"the pass for {name}"].counted():
+                    made_of = [of.tokenize.model_dump(), of.train.model_dump()]
+                    kept = (asked.keep or Path(work)) / resume.key(made_of, essays.texts, asked.encoder)
+                    known = asked.encoder, of.tokenize, of.train, of.evaluate.batch_size
+                    pretrained = refit.Pretrained(*known, essays, kept)
+                graders |= {"hybrid": crossval.hybrid(pretrained.vectors), name: pretrained}
         if asked.scratch:
-            graders["scratch"] = encoders.from_scratch(recipe("scratch"))
+            of = recipe("scratch")
+            graders["scratch"] = refit.from_scratch(of.checkpoint, of.tokenize, of.train, of.evaluate.batch_size)
         share = settings.split.validation_size / (1 - 1 / asked.folds)
-        for way, groups in ways.items():
+        for way in WAYS if asked.group_column else WAYS[:1]:
             if asked.by not in (None, way):
                 continue
-            if len(np.unique(groups)) < asked.folds + 1:
-                raise UserError(f"{len(np.unique(groups))} groups are too few for {asked.folds} folds: lower --folds")
-            divided = list(folds(groups, asked.folds, share, asked.seed))
+            units = essays.units(way)
+            divided = list(crossval.divide(units, asked.folds, share, asked.seed))
             of_way: dict[str, Cost] = defaultdict(Cost)
-            tables = out_of_fold(graders, essays, divided, settings.baseline, of_way)
-            rows += measured(asked.group_column if way == "group" else way, tables, of_way, settings)
+            tables = out_of_fold(costed(graders, of_way), essays, units, divided, settings)
+            rows += measured(asked.group_column if way == "group" else way, tables, units, of_way, settings)
             print(shown(rows), file=sys.stderr, flush=True)  # what comes next may take hours
     if asked.json:
         print(json.dumps({"rows": rows, "once": {name: asdict(cost) for name, cost in costs.items()}}, indent=2))

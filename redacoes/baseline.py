@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 
-from redacoes import surface
+from redacoes import surface, themes
 from redacoes.ordinal import ProportionalOdds
 from redacoes.params import Baseline
 from redacoes.text_regression import TextRegression, penalised, squared, vectorise
@@ -64,7 +64,11 @@ def tfidf(
 
 
 def by_text(
-    texts: Mapping[str, Sequence[str]], scores: Mapping[str, Integers], classes: int, words: Baseline | None
+    texts: Mapping[str, Sequence[str]],
+    scores: Mapping[str, Integers],
+    classes: int,
+    words: Baseline | None,
+    groups: Integers | None = None,
 ) -> tuple[TextRegression, dict[str, Floats]]:
     """Fit a text regression on train.
 
@@ -76,17 +80,22 @@ def by_text(
         scores: int64 ``(rows,)``: the scores of train.
         classes: Number of classes.
         words: n-grams and vocabulary of TF-IDF; None for the surface alone.
+        groups: int64 ``(rows,)``: the groups of train, as `TextRegression.fit` takes them.
 
     Returns:
         The regression, and probabilities ``(rows, classes)`` of validation and test.
     """
-    regression, left_out = TextRegression.fit(texts["train"], scores["train"], classes - 1, words)
+    regression, left_out = TextRegression.fit(texts["train"], scores["train"], classes - 1, words, groups)
     odds = ProportionalOdds.fit(left_out[:, None], scores["train"], classes)
     return regression, {name: odds.probabilities(regression.predict(texts[name])[:, None]) for name in OTHERS}
 
 
 def by_encoder(
-    texts: Mapping[str, Sequence[str]], scores: Mapping[str, Integers], classes: int, vectors: Mapping[str, Floats]
+    texts: Mapping[str, Sequence[str]],
+    scores: Mapping[str, Integers],
+    classes: int,
+    vectors: Mapping[str, Floats],
+    groups: Integers | None = None,
 ) -> dict[str, Floats]:
     """Fit a regression on the surface and a frozen encoder's vectors, as :func:`by_text` does on the text.
 
@@ -95,19 +104,22 @@ def by_encoder(
         scores: int64 ``(rows,)``: the scores of train.
         classes: Number of classes.
         vectors: Of each part, ``(rows, width)``.
+        groups: int64 ``(rows,)``: the groups of train, which are used as :func:`by_text` does.
 
     Returns:
         Probabilities ``(rows, classes)`` of validation and test.
     """
     numbers = {name: surface.features(part) for name, part in texts.items()}
     surfaces = _scale(numbers["train"])
-    encoders = _scale(vectors["train"])
+    mean, spread = _scale(vectors["train"])
+    of = np.arange(len(scores["train"])) if groups is None else groups
+    taken = themes.directions((vectors["train"] - mean) / spread, of)
 
     def known(name: str) -> Floats:
-        mean, spread = encoders
-        return np.hstack([squared(numbers[name], *surfaces), ENCODER_SHARE * (vectors[name] - mean) / spread])
+        of_encoder = themes.without((vectors[name] - mean) / spread, taken)
+        return np.hstack([squared(numbers[name], *surfaces), ENCODER_SHARE * of_encoder])
 
-    ridge, left_out = penalised(known("train"), scores["train"])
+    ridge, left_out = penalised(known("train"), scores["train"], of)
     odds = ProportionalOdds.fit(left_out[:, None], scores["train"], classes)
     return {name: odds.probabilities(ridge.predict(known(name))[:, None]) for name in OTHERS}
 

@@ -31,16 +31,16 @@ class Ragged:
             multiple: The length is rounded up to a multiple of it, so that few shapes occur.
             longest: But never beyond this (a model has a last position).
         """
-        mask = self.mask(rows, multiple, longest)
+        mask = padded_mask(self.lengths[rows], multiple, longest)
         ids = np.full(mask.shape, pad_id, dtype=np.int32)
         ids[mask] = np.concatenate([self.values[self.offsets[row] : self.offsets[row + 1]] for row in rows])
         return {"input_ids": ids, "attention_mask": mask.astype(np.int32)}
 
-    def mask(self, rows: NDArray[np.int64], multiple: int, longest: int) -> NDArray[np.bool_]:
-        """Return which places of the padded rows are tokens, bool ``(len(rows), length)``; see `pad`."""
-        lengths = self.lengths[rows]
-        width = min(-(-int(lengths.max()) // multiple) * multiple, max(longest, int(lengths.max())))
-        return np.arange(width) < lengths[:, None]
+
+def padded_mask(lengths: NDArray[np.int64], multiple: int, longest: int) -> NDArray[np.bool_]:
+    """Return which places of padded rows are tokens, bool ``(rows, length)``; see `Ragged.pad`."""
+    width = min(-(-int(lengths.max()) // multiple) * multiple, max(longest, int(lengths.max())))
+    return np.arange(width) < lengths[:, None]
 
 
 def epoch_batches(

@@ -5,7 +5,7 @@ Both are measured on the same essays, so the difference is resampled essay by es
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -64,7 +64,9 @@ class Comparison:
     verdict: str
 
 
-def paired(a: pd.DataFrame, b: pd.DataFrame, bins: int, bootstrap: Bootstrap) -> list[Comparison]:
+def paired(
+    a: pd.DataFrame, b: pd.DataFrame, bins: int, bootstrap: Bootstrap, units: metrics.Integers | None = None
+) -> list[Comparison]:
     """Compare two tables of predictions, metric by metric.
 
     Args:
@@ -72,6 +74,7 @@ def paired(a: pd.DataFrame, b: pd.DataFrame, bins: int, bootstrap: Bootstrap) ->
         b: The same of the other revision.
         bins: Bins of the calibration error.
         bootstrap: Samples, confidence and seed.
+        units: Of the rows of `a`, as in `metrics.resamples`.
 
     Returns:
         A comparison for each metric of `metrics.compute`, in its order.
@@ -81,10 +84,10 @@ def paired(a: pd.DataFrame, b: pd.DataFrame, bins: int, bootstrap: Bootstrap) ->
     """
     _same_essays(a, b)
     b = b.loc[a.index]
-    points = [metrics.compute(*_arrays(table), bins) for table in (a, b)]
+    points = [metrics.compute(*arrays(table), bins) for table in (a, b)]
     differences: dict[str, list[metrics.Floats]] = {name: [] for name in points[0]}
-    for weights in metrics.resamples(len(a), bootstrap):
-        of_a, of_b = (metrics.compute(*_arrays(table), bins, weights) for table in (a, b))
+    for weights in metrics.resamples(len(a), bootstrap, units):
+        of_a, of_b = (metrics.compute(*arrays(table), bins, weights) for table in (a, b))
         for name, chunks in differences.items():
             chunks.append(of_b[name] - of_a[name])
     result = []
@@ -98,6 +101,30 @@ def paired(a: pd.DataFrame, b: pd.DataFrame, bins: int, bootstrap: Bootstrap) ->
         verdict = _verdict(name, low, high, len(a))
         result.append(Comparison(name, first, second, second - first, low, high, len(a), verdict))
     return result
+
+
+def crossed(a: pd.DataFrame, b: pd.DataFrame, bins: int, bootstrap: Bootstrap) -> list[Comparison]:
+    """Compare two cross-validations as :func:`paired` compares predictions.
+
+    Args:
+        a: As `revisions.Revision.crossval` returns it.
+        b: The same of the other revision.
+        bins: Bins of the calibration error.
+        bootstrap: Samples, confidence and seed.
+
+    Raises:
+        UserError: They were not made of the same essays, or not in the same folds.
+    """
+    divided = ["fold", "unit"]
+    if not a[divided].sort_index().equals(b[divided].sort_index()):
+        raise UserError(
+            "the two were cross-validated in different folds, which cannot be paired; give both the same data, "
+            "crossval and split.validation_size, and run them again"
+        )
+    tables = a.drop(columns=divided), b.drop(columns=divided)
+    found = paired(*tables, bins, bootstrap, a["unit"].to_numpy())
+    essays = len(a.index.unique("row"))  # several repeats are rows of the same essays
+    return [replace(one, essays=essays, verdict=one.verdict.replace(f"on {len(a)} ", f"on {essays} ")) for one in found]
 
 
 def _verdict(name: str, low: float, high: float, essays: int) -> str:
@@ -123,8 +150,9 @@ def _same_essays(a: pd.DataFrame, b: pd.DataFrame) -> None:
         )
 
 
-def _arrays(table: pd.DataFrame) -> tuple[metrics.Integers, metrics.Integers, metrics.Floats]:
-    probabilities = table[[name for name in table.columns if name.startswith("p_")]].to_numpy(np.float64)
+def arrays(table: pd.DataFrame) -> tuple[metrics.Integers, metrics.Integers, metrics.Floats]:
+    """Return true and predicted scores ``(rows,)`` and probabilities ``(rows, classes)`` of a table of predictions."""
+    probabilities = table.filter(regex=r"^p_\d+$").to_numpy(np.float64)
     return table["score"].to_numpy(np.int64), table["predicted"].to_numpy(np.int64), probabilities
 
 
@@ -146,28 +174,49 @@ def with_best_baseline(
     """
     parts = {part: table.reset_index(drop=True) for part, table in baselines.groupby("part", sort=False)}
 
-    def kappas(part: str, of: metrics.Integers) -> float:
-        once = np.ones((1, len(of)))
-        return float(metrics.kappa(parts[part]["score"].to_numpy(), of, classes, once)[0])
+    def on_validation(name: str) -> float:
+        scores, its = (parts["validation"][column].to_numpy() for column in ("score", name))
+        return float(np.nan_to_num(metrics.kappa(scores, its, classes, np.ones((1, len(its))))[0], nan=-1))
 
-    names = list(baselines.columns[3:])
-    best = max(
-        names, key=lambda name: np.nan_to_num(kappas("validation", parts["validation"][name].to_numpy()), nan=-1)
-    )
+    best = max(list(baselines.columns[3:]), key=on_validation)
     found: dict[str, Any] = {"name": best}
     for part, mine in predicted.items():
-        scores, its = parts[part]["score"].to_numpy(), parts[part][best].to_numpy()
-        chunks = [
-            metrics.kappa(scores, mine, classes, weights) - metrics.kappa(scores, its, classes, weights)
-            for weights in metrics.resamples(len(scores), bootstrap)
-        ]
-        ours, other = kappas(part, mine), kappas(part, its)
-        low, high = (None, None) if np.isnan(ours - other) else metrics.percentiles(chunks, bootstrap)
-        values = {"qwk": ours, "baseline_qwk": other, "difference": ours - other, "low": low, "high": high}
-        found[part] = {
-            key: None if value is None or np.isnan(value) else round(value, 6) for key, value in values.items()
-        }
+        scores, its = (parts[part][column].to_numpy() for column in ("score", best))
+        found[part] = difference(scores, mine, its, classes, bootstrap)
     return found
+
+
+def difference(
+    scores: metrics.Integers,
+    mine: metrics.Integers,
+    its: metrics.Integers,
+    classes: int,
+    bootstrap: Bootstrap,
+    units: metrics.Integers | None = None,
+) -> dict[str, float | None]:
+    """Return how much more a model's quadratic weighted kappa is than a baseline's on the same essays.
+
+    Args:
+        scores: int64 ``(rows,)``: the true ones.
+        mine: The model's decided scores.
+        its: Those of the baseline.
+        classes: Number of classes.
+        bootstrap: Samples, confidence and seed.
+        units: As in `metrics.resamples`.
+
+    Returns:
+        ``qwk``, ``baseline_qwk``, ``difference``, and ``low`` and ``high``, the ends of its paired bootstrap interval;
+        None where undefined.
+    """
+    once = np.ones((1, len(scores)))
+    ours, other = (float(metrics.kappa(scores, of, classes, once)[0]) for of in (mine, its))
+    chunks = [
+        metrics.kappa(scores, mine, classes, weights) - metrics.kappa(scores, its, classes, weights)
+        for weights in metrics.resamples(len(scores), bootstrap, units)
+    ]
+    low, high = (None, None) if np.isnan(ours - other) else metrics.percentiles(chunks, bootstrap)
+    values = {"qwk": ours, "baseline_qwk": other, "difference": ours - other, "low": low, "high": high}
+    return {key: None if value is None or np.isnan(value) else round(value, 6) for key, value in values.items()}
 
 
 def told(best: Mapping[str, Any]) -> str:

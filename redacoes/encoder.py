@@ -1,24 +1,15 @@
 """What is inside a classifier, trained or not: gradients of the expected score, and the encoder's vectors of essays."""
 
 import inspect
-import sys
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from datasets import Dataset
 from numpy.typing import NDArray
-from tqdm import tqdm
-from transformers import TFAutoModelForSequenceClassification, logging
 
-from redacoes import arrow
-from redacoes.batching import Ragged, sorted_batches
-from redacoes.checkpoint import load_config, positions
-from redacoes.errors import MEND, UserError, first_line
-from redacoes.model import UNFIT
+from redacoes.errors import UserError
 
 Floats = NDArray[np.float32]
 
@@ -79,36 +70,3 @@ def pooled(classifier: Any) -> Callable[[Mapping[str, NDArray[np.int32]]], Float
         return tf.math.l2_normalize(tf.reduce_sum(states * mask, axis=1), axis=1)
 
     return lambda inputs: traced({name: inputs[name] for name in names}).numpy()
-
-
-def frozen(
-    folder: Path, parts: Mapping[str, Dataset], pad_id: int, batch_size: int, multiple: int
-) -> dict[str, Floats]:
-    """Return the vectors of essays, as :func:`pooled` has them, of an encoder as it is, float32 ``(rows, width)``.
-
-    Args:
-        folder: A checkpoint with weights.
-        parts: Tokenized rows by the name of the part, with `input_ids`.
-        pad_id: The tokenizer's id for padding.
-        batch_size: Essays at once.
-        multiple: Lengths are padded to a multiple of it, in tokens.
-
-    Raises:
-        UserError: A file in `folder` is damaged, or TensorFlow has no such architecture.
-    """
-    config = load_config(folder)
-    logging.set_verbosity_error()  # of weights of a head, which are not used
-    try:
-        classifier = TFAutoModelForSequenceClassification.from_pretrained(
-            folder, config=config, ignore_mismatched_sizes=True, use_safetensors=True, trust_remote_code=False
-        )
-    except UNFIT as error:
-        raise UserError(f"{folder}: {first_line(error)}; {MEND}") from error
-    traced = pooled(classifier)
-    vectors = {}
-    for name, part in parts.items():
-        ids = Ragged(*arrow.lists(part, "input_ids"))
-        vectors[name] = np.empty((len(part), config.hidden_size), np.float32)
-        for rows in tqdm(sorted_batches(ids.lengths, batch_size), unit="batch", disable=not sys.stderr.isatty()):
-            vectors[name][rows] = traced(ids.pad(rows, pad_id, multiple, positions(config)))
-    return vectors

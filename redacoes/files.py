@@ -24,12 +24,10 @@ def staged(*targets: str) -> Iterator[list[Path]]:
     Yields:
         Paths inside a folder of their own, with the targets' names; nothing exists there yet.
     """
-    WORK.mkdir(exist_ok=True)
-    _sweep()
-    with tempfile.TemporaryDirectory(dir=WORK, prefix=f"{os.getpid()}-") as folder:
+    with temporary_folder() as folder:
         drafts = []
         for index, target in enumerate(targets):
-            room = Path(folder, str(index))
+            room = folder / str(index)
             room.mkdir()
             drafts.append(room / Path(target).name)
         yield drafts
@@ -38,6 +36,15 @@ def staged(*targets: str) -> Iterator[list[Path]]:
             if output.is_dir():
                 shutil.rmtree(output)
             draft.replace(output)
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Yield a new folder in `WORK`. It is removed in the end; after a kill, by the next process that asks for one."""
+    WORK.mkdir(exist_ok=True)
+    _sweep()
+    with tempfile.TemporaryDirectory(dir=WORK, prefix=f"{os.getpid()}-") as folder:
+        yield Path(folder)
 
 
 def _sweep() -> None:

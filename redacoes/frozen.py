@@ -11,8 +11,9 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -22,7 +23,7 @@ from tqdm import tqdm
 from transformers.modeling_tf_outputs import TFBaseModelOutput
 
 from redacoes import arrow
-from redacoes.batching import Ragged, sorted_batches
+from redacoes.batching import Ragged, padded_mask, sorted_batches
 from redacoes.errors import UserError
 from redacoes.model import Layers, stack_of
 from redacoes.params import Settled
@@ -33,18 +34,46 @@ BATCH = 16  # essays; more are slower on processors, since less of them stays in
 BYTES = np.dtype(np.float32).itemsize
 
 
+class Pass(NamedTuple):
+    """How layers are run that stay as they are.
+
+    Attributes:
+        layers: The lowest ones, whose outcome is kept.
+        multiple: Lengths are padded to a multiple of it, in tokens.
+        threads: Batches at once.
+    """
+
+    layers: Layers
+    multiple: int
+    threads: int
+
+    @classmethod
+    def of(cls, train: Settled) -> "Pass":
+        """Return the pass that training begins with."""
+        return cls(train.frozen_layers, train.pad_to_multiple_of, train.threads)
+
+
+@dataclass(frozen=True, eq=False)
 class States:
     """Hidden states of essays, in a file that is mapped into memory, with the interface of `batching.Ragged`.
 
     Attributes:
-        lengths: int64 ``(rows,)``: tokens.
+        path: The file: float32 ``(tokens, width)``.
+        tokens: All that are in it.
+        starts: int64 ``(rows,)``: where each essay begins there, in tokens.
+        lengths: int64 ``(rows,)``: tokens of each essay.
         width: Numbers of a token.
     """
 
-    def __init__(self, path: Path, lengths: NDArray[np.int64], width: int) -> None:
-        """Take the place of float32 ``(tokens, width)``, all essays of `lengths` one after another."""
-        self.path, self.lengths, self.width = path, lengths, width
-        self.offsets = np.concatenate([[0], np.cumsum(lengths)])
+    path: Path
+    tokens: int
+    starts: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+    width: int
+
+    def select(self, rows: NDArray[np.int64]) -> "States":
+        """Return those of some rows."""
+        return replace(self, starts=self.starts[rows], lengths=self.lengths[rows])
 
     def pad(self, rows: NDArray[np.int64], pad_id: int, multiple: int, longest: int) -> dict[str, NDArray[Any]]:
         """Return ``inputs_embeds``, float32 ``(len(rows), length, width)``, and ``attention_mask``; see `Ragged.pad`.
@@ -52,15 +81,15 @@ class States:
         What stands in the place of padding is 0, and has no effect: attention is kept from it. The file is mapped anew
         each time, so that no more than a batch of it counts as this process's memory.
         """
-        tokens = Ragged(np.empty(0, np.int32), self.offsets)
-        mask = tokens.mask(rows, multiple, longest)
+        mask = padded_mask(self.lengths[rows], multiple, longest)
         values = np.zeros((*mask.shape, self.width), np.float32)
-        mapped = np.memmap(self.path, np.float32, "r", shape=(int(self.offsets[-1]), self.width))
+        mapped = np.memmap(self.path, np.float32, "r", shape=(self.tokens, self.width))
         for place, row in enumerate(rows):
-            values[place, : self.lengths[row]] = mapped[self.offsets[row] : self.offsets[row + 1]]
+            values[place, : self.lengths[row]] = mapped[self.starts[row] :][: self.lengths[row]]
         return {"inputs_embeds": values, "attention_mask": mask.astype(np.int32)}
 
 
+@dataclass(frozen=True, eq=False)
 class Outputs:
     """What one pass has given of a part of the data.
 
@@ -69,15 +98,22 @@ class Outputs:
         states: What the layers above the frozen ones are trained on; None where no layer is frozen.
     """
 
-    def __init__(self, folder: Path, name: str, lengths: NDArray[np.int64], layers: Layers) -> None:
-        """Read what `run` has written into `folder` of the part `name`."""
-        self.vectors: Floats = np.load(folder / f"{name}.npy")
-        width = self.vectors.shape[1]
-        self.states: States | None = None
-        if layers == "all":
-            self.states = States(folder / f"{name}.f32", np.ones_like(lengths), width)
-        elif layers:
-            self.states = States(folder / f"{name}.f32", lengths, width)
+    vectors: Floats
+    states: States | None
+
+    @classmethod
+    def read(cls, folder: Path, name: str, lengths: NDArray[np.int64], layers: Layers) -> "Outputs":
+        """Return what `run` has written into `folder` of the part `name`."""
+        vectors: Floats = np.load(folder / f"{name}.npy")
+        if layers == 0:
+            return cls(vectors, None)
+        kept = np.ones_like(lengths) if layers == "all" else lengths
+        ends = np.cumsum(kept)
+        return cls(vectors, States(folder / f"{name}.f32", int(ends[-1]), ends - kept, kept, vectors.shape[1]))
+
+    def select(self, rows: NDArray[np.int64]) -> "Outputs":
+        """Return those of some rows."""
+        return Outputs(self.vectors[rows], self.states and self.states.select(rows))
 
 
 @contextmanager
@@ -140,31 +176,47 @@ def forward(model: Any, layers: Layers) -> Callable[[Mapping[str, NDArray[np.int
     return run
 
 
-def run(model: Any, parts: Mapping[str, Dataset], pad_id: int, train: Settled, folder: Path) -> dict[str, Outputs]:
+def run(model: Any, parts: Mapping[str, Dataset], pad_id: int, how: Pass, folder: Path) -> dict[str, Outputs]:
     """Run every essay through the encoder once, and return what comes out, from `folder` where it is there already.
 
     Args:
         model: A classifier.
         parts: Tokenized rows by the name of the part, with `input_ids`.
         pad_id: The tokenizer's id for padding.
-        train: Frozen layers, threads and padding.
+        how: Which layers, and how.
         folder: Written whole or not at all; it must stay as long as the outputs are used.
 
     Raises:
         UserError: The disk has not the room.
     """
     rows = {name: Ragged(*arrow.lists(part, "input_ids")) for name, part in parts.items()}
-    layers = train.frozen_layers
     if not folder.is_dir():
         draft = folder.with_name(f"{folder.name}.draft")
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
-        _require_room(draft, room(rows, model.config.hidden_size, layers))
-        compute = forward(model, layers)
+        _require_room(draft, room(rows, model.config.hidden_size, how.layers))
+        compute = forward(model, how.layers)
         for name, ids in rows.items():
-            _write(compute, ids, pad_id, train, model.config, draft / name)
+            _write(compute, ids, pad_id, how, model.config, draft / name)
         draft.rename(folder)
-    return {name: Outputs(folder, name, ids.lengths, layers) for name, ids in rows.items()}
+    return {name: Outputs.read(folder, name, ids.lengths, how.layers) for name, ids in rows.items()}
+
+
+def predict(model: Any, outputs: Outputs, pad_id: int, train: Settled) -> Floats:
+    """Return logits ``(rows, classes)`` by the layers above the frozen ones, from what these gave of the essays.
+
+    Raises:
+        ValueError: No layer is frozen.
+    """
+    states = outputs.states
+    if states is None:
+        raise ValueError("no layer is frozen")
+    logits = np.empty((len(states.lengths), model.config.num_labels), np.float32)
+    with upper(model, train.frozen_layers):
+        for rows in sorted_batches(states.lengths, BATCH):
+            inputs = states.pad(rows, pad_id, train.pad_to_multiple_of, model.config.max_position_embeddings)
+            logits[rows] = model(inputs, training=False).logits.numpy()
+    return logits
 
 
 def room(rows: Mapping[str, Ragged], width: int, layers: Layers) -> int:
@@ -189,7 +241,7 @@ def _write(
     compute: Callable[[Mapping[str, NDArray[np.int32]]], tuple[NDArray[Any], Floats]],
     ids: Ragged,
     pad_id: int,
-    train: Settled,
+    how: Pass,
     config: Any,
     path: Path,
 ) -> None:
@@ -198,13 +250,13 @@ def _write(
     token = BYTES * config.hidden_size
     batches = sorted_batches(ids.lengths, BATCH)
     with (
-        ThreadPoolExecutor(train.threads) as pool,
+        ThreadPoolExecutor(how.threads) as pool,
         path.with_suffix(".f32").open("wb") as file,
         tqdm(total=len(batches), unit="batch", disable=not sys.stderr.isatty()) as progress,
     ):
-        for start in range(0, len(batches), train.threads):  # no more at once, or they would wait in memory
-            group = batches[start : start + train.threads]
-            padded = [ids.pad(rows, pad_id, train.pad_to_multiple_of, config.max_position_embeddings) for rows in group]
+        for start in range(0, len(batches), how.threads):  # no more at once, or they would wait in memory
+            group = batches[start : start + how.threads]
+            padded = [ids.pad(rows, pad_id, how.multiple, config.max_position_embeddings) for rows in group]
             for rows, (states, first) in zip(group, pool.map(compute, padded), strict=True):
                 vectors[rows] = first
                 if states.shape[1]:
@@ -212,7 +264,7 @@ def _write(
                         file.seek(int(ids.offsets[row]) * token)
                         file.write(values[: ids.lengths[row]].tobytes())
             progress.update(len(group))
-        if train.frozen_layers == "all":
+        if how.layers == "all":
             file.write(vectors.tobytes())
         _to_disk(file)
     with path.with_suffix(".npy").open("wb") as file:

@@ -14,6 +14,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from transformers.activations_tf import get_tf_activation
 
+from redacoes import themes
 from redacoes.probe import Regression
 
 Floats = NDArray[np.float32]
@@ -62,20 +63,23 @@ def variables(model: Any) -> set[str]:
     return {weight.name for weight in model.weights if encoder not in weight.name or "/pooler/" in weight.name}
 
 
-def standardise(model: Any, vectors: Floats) -> None:
+def standardise(model: Any, vectors: Floats, groups: NDArray[np.int64] | None = None) -> None:
     """Write the hidden layer of the head, so that it standardises first tokens by the mean and spread of `vectors`.
 
     Args:
         model: A classifier, which is changed.
         vectors: float32 ``(rows, width)``: the last hidden states of the first tokens of the training essays.
+        groups: int64 ``(rows,)``: their groups. What tells themes apart is then taken out as well; see `themes`.
     """
     hidden, gain = of(model).hidden, of(model).gain
     mean, spread = vectors.mean(axis=0, dtype=np.float64), vectors.std(axis=0, dtype=np.float64)
     spread = np.where(spread > 1e-6 * (1 + np.abs(mean)), spread, np.inf)  # what never differs tells nothing
-    scale, shift = gain / spread, 0.0 if gain == SQUASHED else SHIFTED
-    kernel = np.zeros(hidden.kernel.shape)
-    np.fill_diagonal(kernel, scale)  # where the layer is narrower than the encoder, its last units are left out
-    hidden.set_weights([kernel, (shift - mean * scale)[: kernel.shape[1]]])
+    kernel, shift = np.diag(gain / spread), 0.0 if gain == SQUASHED else SHIFTED
+    if groups is not None:
+        kernel = themes.without(kernel, themes.directions((vectors - mean) / spread, groups))
+    bias = shift - mean @ kernel
+    units = hidden.kernel.shape[1]  # where the layer is narrower than the encoder, its last units are left out
+    hidden.set_weights([kernel[:, :units], bias[:units]])
 
 
 def features(model: Any, vectors: Floats) -> Floats:

@@ -156,17 +156,22 @@ def report(scores: Integers, predicted: Integers, probabilities: Floats, bins: i
 
 
 def intervals(
-    scores: Integers, predicted: Integers, probabilities: Floats, bins: int, bootstrap: Bootstrap
+    scores: Integers,
+    predicted: Integers,
+    probabilities: Floats,
+    bins: int,
+    bootstrap: Bootstrap,
+    units: Integers | None = None,
 ) -> dict[str, Any]:
     """Return percentile bootstrap intervals by metric, as ``{"low": …, "high": …}``.
 
     Rows are drawn with replacement (Efron and Tibshirani, 1993, chapter 13). The decision rule is taken as given: the
     interval says how much the metric would vary on other test essays, not with other training runs. A metric that is
     undefined on the rows themselves is null, with the reason under ``undefined``; samples in which it is undefined are
-    left out.
+    left out. `units` is as in `resamples`.
     """
     samples: dict[str, list[Floats]] = {}
-    for weights in resamples(len(scores), bootstrap):
+    for weights in resamples(len(scores), bootstrap, units):
         for name, values in compute(scores, predicted, probabilities, bins, weights).items():
             samples.setdefault(name, []).append(values)
     result: dict[str, Any] = {}
@@ -179,12 +184,19 @@ def intervals(
     return result | _undefined(result)
 
 
-def resamples(rows: int, bootstrap: Bootstrap) -> Iterator[Floats]:
-    """Yield the weights of the bootstrap samples, float64 ``(samples, rows)``, a chunk at a time."""
+def resamples(rows: int, bootstrap: Bootstrap, units: Integers | None = None) -> Iterator[Floats]:
+    """Yield the weights of the bootstrap samples, float64 ``(samples, rows)``, a chunk at a time.
+
+    Rows are drawn one by one; with `units`, ``(rows,)``, the rows of one unit are drawn together, as many units as
+    there are, which is what rows that are alike ask for (Davison and Hinkley, 1997, section 3.8).
+    """
+    of_row = None if units is None else np.unique(units, return_inverse=True)[1]
+    drawn = rows if of_row is None else int(of_row.max()) + 1
     random = np.random.default_rng(bootstrap.seed)
     for start in range(0, bootstrap.samples, CHUNK):
         count = min(CHUNK, bootstrap.samples - start)
-        yield random.multinomial(rows, np.full(rows, 1 / rows), size=count).astype(np.float64)
+        weights = random.multinomial(drawn, np.full(drawn, 1 / drawn), size=count).astype(np.float64)
+        yield weights if of_row is None else weights[:, of_row]
 
 
 def percentiles(chunks: list[Floats], bootstrap: Bootstrap) -> tuple[float, float]:

@@ -72,11 +72,12 @@ def configure_scoring(threads: int) -> None:
         return
 
 
-def build(folder: str | Path, labels: Sequence[str], train: Train) -> Any:
+def build(folder: str | Path, labels: Sequence[str], train: Train | None = None) -> Any:
     """Return a sequence classifier on the encoder in `folder`, with a new head for `labels`.
 
-    The first `train.frozen_layers` layers of the encoder, and the embeddings below them, will not be trained. Weights
-    of a head alone may be new, or left unused, and are listed on stderr.
+    The first `train.frozen_layers` layers of the encoder, and the embeddings below them, will not be trained. Without
+    `train` the model is not for training, and computes in float32. Weights of a head alone may be new, or left unused,
+    and are listed on stderr.
 
     Raises:
         UserError: A file in `folder` is damaged, its weights are not those of the encoder that its configuration
@@ -89,12 +90,12 @@ def build(folder: str | Path, labels: Sequence[str], train: Train) -> Any:
     config.problem_type = "single_label_classification"
     if config.model_type.startswith("deberta") and not hasattr(config, "cls_dropout"):
         config.cls_dropout = None  # which is not in its configuration, and is read from there
-    for name, spellings in DROPOUT.items():
+    for name, spellings in DROPOUT.items() if train else ():
         rate = getattr(train, name)
         for spelling in spellings:
             if rate is not None and hasattr(config, spelling):
                 setattr(config, spelling, rate)
-    tf_keras.mixed_precision.set_global_policy(train.precision)
+    tf_keras.mixed_precision.set_global_policy(train.precision if train else "float32")
     if has_weights(folder):
         model = _with_weights(folder, config, foreign=True, new_head=True)
     else:
@@ -103,7 +104,8 @@ def build(folder: str | Path, labels: Sequence[str], train: Train) -> Any:
             model.build_in_name_scope()
         except UNFIT as error:
             raise UserError(f"{folder}: {first_line(error)}; {MEND}") from error
-    _freeze(model, train.frozen_layers or 0)
+    if train:
+        _freeze(model, train.frozen_layers or 0)
     return model
 
 

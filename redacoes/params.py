@@ -6,7 +6,7 @@ What each key means is said in a comment above it in `params.yaml` itself.
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -18,6 +18,7 @@ Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 Name = Annotated[str, Field(min_length=1)]
+By = Literal["random", "group"]
 
 
 class Section(BaseModel):
@@ -188,6 +189,22 @@ class Baseline(Section):
     max_iterations: Count
 
 
+class Crossval(Section):
+    """Every essay graded by a model that has not seen it: a training for each fold and repeat."""
+
+    folds: Annotated[int, Field(ge=0, le=100)]
+    by: By
+    repeats: Count
+    seed: Seed
+
+    @field_validator("folds")
+    @classmethod
+    def _several(cls, folds: int) -> int:
+        if folds == 1:
+            raise ValueError("folds must be 0, for none, or 2 or more")
+        return folds
+
+
 class ZeroShot(Section):
     """A model of natural language inference that grades with no training."""
 
@@ -222,12 +239,19 @@ class Params(Section):
     decision: Decision
     evaluate: Evaluate
     baseline: Baseline
+    crossval: Crossval
     zero_shot: ZeroShot
 
     @model_validator(mode="after")
     def _sections_agree(self) -> Self:
         if self.split.strategy == "grouped" and self.data.group_column is None:
             raise ValueError("split.strategy is grouped, so data.group_column must name the column of the groups")
+        if self.crossval.folds and self.crossval.by == "group" and self.data.group_column is None:
+            raise ValueError("crossval.by is group, so data.group_column must name the column of the groups")
+        if self.crossval.folds and self.split.validation_size >= 1 - 1 / self.crossval.folds:
+            raise ValueError(
+                "split.validation_size and a fold leave no rows to train on: lower it, or raise crossval.folds"
+            )
         if self.checkpoint.source == "scratch" and self.tokenize.max_length > self.checkpoint.max_positions:
             raise ValueError("tokenize.max_length cannot exceed checkpoint.max_positions")
         if self.checkpoint.source == "scratch" and self.train.probe:

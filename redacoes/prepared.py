@@ -19,17 +19,21 @@ class Prepared:
     """Streams essays as rows for Arrow, and remembers of each a handful of numbers, in flat arrays.
 
     Attributes:
-        features: The columns of a split: `row` (int64), `essay` (string), `score` (ClassLabel 0 to `max_score`).
+        features: The columns of a split: `row` (int64), `essay` (string), `score` (ClassLabel 0 to `max_score`), and
+            `group` (int64), the number of what must stay on one side: of the row's group where the split is grouped,
+            else of the first row with the same essay.
     """
 
-    def __init__(self, max_score: int) -> None:
+    def __init__(self, max_score: int, grouped: bool) -> None:
         """Begin with no rows.
 
         Args:
             max_score: The highest class.
+            grouped: Whether the split is to keep groups together.
         """
         labels = ClassLabel(names=[str(score) for score in range(max_score + 1)])
-        self.features = Features({"row": Value("int64"), "essay": Value("string"), "score": labels})
+        kinds = {"row": Value("int64"), "essay": Value("string"), "score": labels, "group": Value("int64")}
+        self.features, self._grouped = Features(kinds), grouped
         self._columns = {name: array("q") for name in ("row", "first", "score", "group", "characters", "words")}
         self._group_numbers: dict[str, int] = {}
 
@@ -40,7 +44,8 @@ class Prepared:
             numbers = (essay.row, essay.first, essay.score, group, len(essay.text), len(essay.text.split()))
             for column, number in zip(self._columns.values(), numbers, strict=True):
                 column.append(number)
-            yield {"row": essay.row, "essay": essay.text, "score": essay.score}
+            together = group if self._grouped else essay.first
+            yield {"row": essay.row, "essay": essay.text, "score": essay.score, "group": together}
 
     def _column(self, name: str) -> Integers:
         return np.array(self._columns[name], dtype=np.int64)

@@ -125,6 +125,17 @@ class Revision:
         """Return `metrics/predictions.csv`, with the row id as index."""
         return pd.read_csv(io.StringIO(self.text("metrics/predictions.csv")), index_col="row")
 
+    def crossval(self) -> pd.DataFrame | None:
+        """Return the model's rows of `metrics/crossval.csv`, by repeat and row id, or None where it was off.
+
+        Columns: fold, unit, and those of :meth:`predictions`.
+        """
+        summary = "metrics/crossval.json"
+        if not self.holds(summary) or "folds" not in self.yaml(summary):
+            return None
+        table = pd.read_csv(io.StringIO(self.text("metrics/crossval.csv")), index_col=["repeat", "row"])
+        return table.filter(regex=r"^(fold|unit|score|predicted|expected|p_\d+)$")
+
 
 class Folder(Revision):
     """The files of a folder that is no clone, read as those of a workspace: what a container holds."""

@@ -32,7 +32,7 @@ def assign(scores: Indices, groups: Indices, copies: Indices, split: Split) -> d
     """
     together = split.duplicates == "together"
     if split.strategy == "grouped" and together:
-        groups = _merge_groups(groups, copies)
+        groups = linked(groups, copies)
     everything = np.arange(len(scores))
     rest, test = _divide(everything, split.test_size, "test", scores, groups, split)
     if split.validation == "test":
@@ -83,8 +83,16 @@ def _divide(
     return np.sort(kept), np.sort(taken)
 
 
-def _merge_groups(groups: Indices, copies: Indices) -> Indices:
-    """Join groups that share an essay: neither the essay nor either group may stand on two sides."""
+def linked(groups: Indices, copies: Indices) -> Indices:
+    """Join groups that share an essay: neither the essay nor either group may stand on two sides.
+
+    Args:
+        groups: int64 ``(rows,)``: the number of the group of each row.
+        copies: int64 ``(rows,)``: the index of the first row with the same essay.
+
+    Returns:
+        The number of the joined group of each row, int64 ``(rows,)``.
+    """
     count = int(groups.max()) + 1
     links = coo_array((np.ones(len(copies)), (groups, groups[copies])), shape=(count, count))
     return connected_components(links, directed=False)[1][groups]

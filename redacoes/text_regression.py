@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from redacoes import surface
+from redacoes import surface, themes
 from redacoes.errors import MEND, UserError, first_line, read_object
 from redacoes.files import write_json
 from redacoes.params import Baseline
@@ -27,6 +27,8 @@ LIMIT = 3.0  # standard deviations beyond which a number of the surface counts a
 PENALTIES = np.logspace(-2, 4, 25)
 COMPONENTS = 300  # of the words, which keeps the fit small however many essays there are
 SHARE = 0.03  # of the surface's scale beside the words', which have a length of 1 for each essay: found on real essays
+SHARE_BY_THEME = 0.07  # the same where what tells themes apart is taken out, after which words tell less
+FOLDS = 10  # of groups, by which the penalty is chosen where there are groups
 SEED = 0  # of the components, which are found by drawing
 
 
@@ -81,22 +83,24 @@ class TextRegression:
 
     @classmethod
     def fit(
-        cls, texts: Sequence[str], scores: Integers, top: int, words: Baseline | None
+        cls, texts: Sequence[str], scores: Integers, top: int, words: Baseline | None, groups: Integers | None = None
     ) -> tuple["TextRegression", Floats]:
-        """Fit by ridge regression (Hoerl and Kennard, 1970), its penalty chosen by the leave-one-out error on `texts`.
+        """Fit by ridge regression (Hoerl and Kennard, 1970), its penalty chosen by the error on what is left out.
 
         Squares are there since an essay can be too short as well as too long. Words take part as the `COMPONENTS`
-        widest axes of TF-IDF (latent semantic analysis: Deerwester et al., 1990).
+        widest axes of TF-IDF (latent semantic analysis: Deerwester et al., 1990), without what tells themes apart where
+        groups are themes (see `themes`).
 
         Args:
             texts: Cleaned training essays.
             scores: int64 ``(texts,)``.
             top: The highest score.
             words: n-grams and vocabulary of TF-IDF; None for the surface alone.
+            groups: int64 ``(texts,)``: the number of the group of each; essays are left out by group then.
 
         Returns:
-            The regression, and the score of each training essay by one that was fitted without it, float64
-            ``(texts,)``, in points.
+            The regression, and the score of each training essay by one that was fitted without it, or without any of
+            its group, float64 ``(texts,)``, in points.
 
         Raises:
             UserError: No n-gram stands in as many training essays as it must.
@@ -104,27 +108,30 @@ class TextRegression:
         from threadpoolctl import threadpool_limits
 
         with threadpool_limits(1):  # or else the bytes depend on the number of processors
-            return cls._fit(texts, scores, top, words)
+            return cls._fit(texts, scores, top, words, np.arange(len(texts)) if groups is None else groups)
 
     @classmethod
     def _fit(
-        cls, texts: Sequence[str], scores: Integers, top: int, words: Baseline | None
+        cls, texts: Sequence[str], scores: Integers, top: int, words: Baseline | None, groups: Integers
     ) -> tuple["TextRegression", Floats]:
         numbers = surface.features(texts)
         mean, spread = numbers.mean(axis=0), numbers.std(axis=0)
         spread = np.where(spread > 1e-9, spread, 1.0)
         known = squared(numbers, mean, spread)
         if words is None:
-            ridge, left_out = penalised(known, scores)
+            ridge, left_out = penalised(known, scores, groups)
             return cls(mean, spread, ridge.coef_, float(ridge.intercept_), top, None), left_out
         vectorizer = vectorise(texts, words)
         tfidf = vectorizer.transform(texts)
         axes = _axes(tfidf)
-        ridge, left_out = penalised(np.hstack([known * SHARE, tfidf @ axes.T]), scores)
+        taken = themes.directions(tfidf @ axes.T, groups)
+        axes = axes - taken.T @ (taken @ axes)  # so that a term weighs nothing for the theme that it tells
+        share = SHARE_BY_THEME if len(taken) else SHARE
+        ridge, left_out = penalised(np.hstack([known * share, tfidf @ axes.T]), scores, groups)
         of_surface, of_axes = np.split(ridge.coef_, [known.shape[1]])
         terms = tuple(vectorizer.get_feature_names_out())
-        of_words = Words(terms, vectorizer.idf_, of_axes @ axes, words.ngrams)
-        return cls(mean, spread, of_surface * SHARE, float(ridge.intercept_), top, of_words), left_out
+        found = Words(terms, vectorizer.idf_, of_axes @ axes, words.ngrams)
+        return cls(mean, spread, of_surface * share, float(ridge.intercept_), top, found), left_out
 
     def predict(self, texts: Sequence[str]) -> Floats:
         """Return the score of each cleaned text, float64 ``(texts,)``, in points, not rounded."""
@@ -194,18 +201,26 @@ def vectorise(texts: Sequence[str], words: Baseline) -> Any:
         raise UserError(f"baseline.min_document_frequency or max_features leaves no n-gram ({error})") from error
 
 
-def penalised(numbers: Floats, scores: Integers) -> tuple[Any, Floats]:
-    """Return scikit-learn's ridge regression on numbers ``(rows, numbers)``, its penalty chosen by leaving one out.
+def penalised(numbers: Floats, scores: Integers, groups: Integers) -> tuple[Any, Floats]:
+    """Return scikit-learn's ridge regression on numbers ``(rows, numbers)``, its penalty chosen on what is left out.
+
+    Rows are left out one by one or, where several are of one group, in `FOLDS` folds of whole groups.
 
     Returns:
-        The regression, and what it makes of each row when that one is left out, float64 ``(rows,)``.
+        The regression, and what it makes of each row when that is left out, float64 ``(rows,)``.
     """
-    from sklearn.linear_model import RidgeCV
+    from sklearn.linear_model import Ridge, RidgeCV
+    from sklearn.model_selection import GroupKFold, cross_val_predict
     from threadpoolctl import threadpool_limits
 
+    count = len(np.unique(groups))
     with threadpool_limits(1):
-        ridge = RidgeCV(PENALTIES, scoring="neg_mean_squared_error", store_cv_results=True).fit(numbers, scores)
-    return ridge, ridge.cv_results_[:, list(PENALTIES).index(ridge.alpha_)]
+        if count == len(groups) or count < 2:
+            ridge = RidgeCV(PENALTIES, scoring="neg_mean_squared_error", store_cv_results=True).fit(numbers, scores)
+            return ridge, ridge.cv_results_[:, list(PENALTIES).index(ridge.alpha_)]
+        folds = list(GroupKFold(min(FOLDS, count)).split(numbers, groups=groups))
+        ridge = RidgeCV(PENALTIES, scoring="neg_mean_squared_error", cv=folds).fit(numbers, scores)
+        return ridge, cross_val_predict(Ridge(ridge.alpha_), numbers, scores, cv=folds)
 
 
 def squared(numbers: Floats, mean: Floats, spread: Floats) -> Floats:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from redacoes.errors import UserError
 from redacoes.params import Tokenize
 
 MANY = 0.1  # share of essays that are cut, beyond which it is said
@@ -31,6 +32,15 @@ def encode(tokenizer: Any, texts: Sequence[str], tokenize: Tokenize) -> tuple[li
         lengths.append(len(whole))
         ids.append(whole if len(whole) <= tokenize.max_length else truncate(whole, text.special_tokens_mask, tokenize))
     return ids, lengths
+
+
+def require_positions(tokenize: Tokenize, longest: int) -> None:
+    """Raise UserError where the encoder in models/base has not as many positions as essays may have tokens."""
+    if tokenize.max_length > longest:
+        raise UserError(
+            f"tokenize.max_length is {tokenize.max_length}, and the encoder in models/base has positions for "
+            f"{longest} tokens: lower it"
+        )
 
 
 def _backend(tokenizer: Any) -> Any:

@@ -21,7 +21,7 @@ from transformers import create_optimizer
 from redacoes import arrow, frozen, head, probe
 from redacoes.batching import Ragged, epoch_batches
 from redacoes.errors import UserError
-from redacoes.frozen import States
+from redacoes.frozen import Outputs, Pass, States
 from redacoes.params import Settled, Train
 from redacoes.resume import Progress
 
@@ -93,6 +93,11 @@ def labels(part: Dataset) -> NDArray[np.int64]:
     return np.asarray(part.data.column("labels"))
 
 
+def groups(part: Dataset) -> NDArray[np.int64] | None:
+    """Return the groups of tokenized rows, int64 ``(rows,)``, or None where they have none."""
+    return np.asarray(part.data.column("group")) if "group" in part.column_names else None
+
+
 def soft_targets(classes: int, spread: float) -> NDArray[np.float32]:
     """Return target distributions ``(classes, classes)``: row k is a Gaussian of width `spread` around class k.
 
@@ -132,7 +137,14 @@ def _scale_rate(optimizer: Any, names: set[str], factor: float) -> None:
 
 
 def fit(
-    model: Any, train_part: Dataset, validation_part: Dataset, pad_id: int, train: Settled, curves: Path, progress: Path
+    model: Any,
+    train_part: Dataset,
+    validation_part: Dataset,
+    pad_id: int,
+    train: Settled,
+    curves: Path,
+    progress: Path,
+    outputs: Mapping[str, Outputs] | None = None,
 ) -> None:
     """Train `model` in place, as `train` says, and write its learning curves with DVCLive.
 
@@ -147,6 +159,7 @@ def fit(
         train: Every setting.
         curves: Folder of the learning curves, written anew.
         progress: Folder in which the progress of this very training is kept: what is found there is gone on from.
+        outputs: What `frozen.run` has given of train and validation, where that is known; it is not run then.
 
     Raises:
         UserError: There is no whole batch to train on, the disk has no room for what frozen layers give, or the loss
@@ -157,7 +170,7 @@ def fit(
     inputs: dict[str, Inputs] = {name: Ragged(*arrow.lists(part, "input_ids")) for name, part in parts.items()}
     probed: Metrics = {}
     if train.frozen_layers or train.probe:
-        outputs = frozen.run(model, parts, pad_id, train, progress / "frozen")
+        outputs = outputs or frozen.run(model, parts, pad_id, Pass.of(train), progress / "frozen")
         if train.probe:
             probed = probe_head(model, {name: outputs[name].vectors for name in parts}, parts, targets, train)
         inputs = {name: outputs[name].states or inputs[name] for name in parts}
@@ -181,14 +194,14 @@ def probe_head(
     Args:
         model: A classifier, whose head is written.
         vectors: float32 ``(rows, width)``: the last hidden states of the first tokens of train and validation.
-        parts: Those rows, with `labels`.
+        parts: Those rows, with `labels`, and `group` where what tells themes apart is to be taken out.
         targets: float32 ``(classes, classes)``: what the model should answer for each true class.
         train: Class weights and, unless it is to be chosen on validation, the penalty.
     """
     of_parts = {name: labels(part) for name, part in parts.items()}
     aims = {name: targets[true] for name, true in of_parts.items()}
     weights = class_weights(of_parts["train"], len(targets), train)[of_parts["train"]]
-    head.standardise(model, vectors["train"])
+    head.standardise(model, vectors["train"], groups(parts["train"]))
     features = {name: head.features(model, vectors[name]) for name in parts}
     penalties = PENALTIES if train.probe_penalty is None else (train.probe_penalty,)
     regression, _ = probe.choose(

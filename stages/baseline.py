@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from redacoes import arrow, baseline, checkpoint, metrics
-from redacoes.files import staged, write_json
+from redacoes.files import staged, temporary_folder, write_json
 from redacoes.params import Params
 from redacoes.scoring import Decision, alone
 from redacoes.stage import run
@@ -22,13 +22,14 @@ def main(params: Params) -> None:
     texts = {name: list(part["essay"]) for name, part in parts.items()}
     scores = {name: np.asarray(part["score"]) for name, part in parts.items()}
     classes = parts["train"].features["score"].num_classes
+    groups = np.asarray(parts["train"]["group"])
     prior = {name: baseline.class_prior(scores["train"], classes, len(texts[name])) for name in baseline.OTHERS}
     tfidf, c = baseline.tfidf(texts, scores, classes, params.baseline)
-    _, surface = baseline.by_text(texts, scores, classes, words=None)
-    regression, text = baseline.by_text(texts, scores, classes, params.baseline)
+    _, surface = baseline.by_text(texts, scores, classes, None, groups)
+    regression, text = baseline.by_text(texts, scores, classes, params.baseline, groups)
     found = {"prior": prior, "tfidf": tfidf, "surface": surface, "hybrid": text}
     if checkpoint.has_weights(BASE):  # else the encoder's vectors say nothing yet, and words stand in for them
-        found |= {"text": text, "hybrid": baseline.by_encoder(texts, scores, classes, vectors(params))}
+        found |= {"text": text, "hybrid": baseline.by_encoder(texts, scores, classes, vectors(params), groups)}
     report: dict[str, dict[str, Any]] = {}
     predictions = {
         name: pd.DataFrame({"part": name, "row": parts[name]["row"], "score": scores[name]}) for name in prior
@@ -49,13 +50,16 @@ def main(params: Params) -> None:
 
 def vectors(params: Params) -> dict[str, NDArray[np.float64]]:
     """Return the frozen encoder's vectors of each part. TensorFlow is imported here: most have no such encoder."""
-    from redacoes import encoder, model
+    from redacoes import frozen, model
 
-    model.configure(params.train.threads, params.train.seed)
-    pad_id = checkpoint.load_tokenizer(BASE).pad_token_id
-    batch_size, multiple = params.evaluate.batch_size, params.train.pad_to_multiple_of
-    found = encoder.frozen(BASE, arrow.load("data/tokenized"), pad_id, batch_size, multiple)
-    return {name: part.astype(np.float64) for name, part in found.items()}
+    train = params.train
+    model.configure(train.threads, train.seed)
+    parts, pad_id = arrow.load("data/tokenized"), checkpoint.load_tokenizer(BASE).pad_token_id
+    classifier = model.build(BASE, parts["train"].features["labels"].names)
+    how = frozen.Pass("all", train.pad_to_multiple_of, train.threads)
+    with temporary_folder() as work:
+        found = frozen.run(classifier, parts, pad_id, how, work / "frozen")
+    return {name: outputs.vectors.astype(np.float64) for name, outputs in found.items()}
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ def main(params: Params) -> None:
         warn("split.duplicates is allow: copies of an essay may stand on both sides of the split")
     tally = corpus.Tally()
     with staged("data/splits", "metrics/data.json") as [splits, summary]:
-        prepared = Prepared(params.data.max_score)
+        prepared = Prepared(params.data.max_score, params.split.strategy == "grouped")
         essays = corpus.read(params.data.csv, params.data, tally)
         whole = arrow.write(prepared.rows(essays), prepared.features, splits.with_suffix(".arrow"))
         parts = assign(prepared.scores, prepared.groups, prepared.copies, params.split)

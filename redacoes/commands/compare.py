@@ -2,12 +2,16 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from redacoes.commands import REVISION
 from redacoes.commands.text import number, table
 from redacoes.errors import UserError
+
+if TYPE_CHECKING:
+    from redacoes.compare import Comparison
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,25 +27,48 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Return the exit status."""
     from redacoes import params
-    from redacoes.compare import paired
-    from redacoes.errors import nearest
+    from redacoes.compare import crossed, paired
     from redacoes.revisions import Revision
 
     evaluate = params.load("params.yaml").evaluate
+    how = evaluate.calibration_bins, evaluate.bootstrap
     a, b = (Revision(name, Path()) for name in (options.a, options.b))
     a.require_same_data(b)
-    results = paired(a.predictions(), b.predictions(), evaluate.calibration_bins, evaluate.bootstrap)
-    if options.metric:
-        known = [result.metric for result in results]
-        if options.metric not in known:
-            raise UserError(f"{options.metric!r} is none of {', '.join(known)}{nearest(options.metric, known)}")
-        results = [result for result in results if result.metric == options.metric]
+    results = _asked(paired(a.predictions(), b.predictions(), *how), options.metric)
+    folds = [revision.crossval() for revision in (a, b)]
+    out_of_fold = None
+    if folds[0] is not None and folds[1] is not None:
+        try:
+            out_of_fold = _asked(crossed(folds[0], folds[1], *how), options.metric)
+        except UserError as error:  # what was tested is compared all the same
+            print(f"note: {error}", file=sys.stderr)
     if options.json:
-        print(json.dumps({"a": _named(a), "b": _named(b), "metrics": [vars(result) for result in results]}, indent=2))
+        shown = {"a": _named(a), "b": _named(b), "metrics": [vars(result) for result in results]}
+        if out_of_fold is not None:
+            shown["crossval"] = [vars(result) for result in out_of_fold]
+        print(json.dumps(shown, indent=2))
         return 0
     interval = f"{evaluate.bootstrap.confidence:.0%} interval"
     header = ["metric", a.name, b.name, "difference", interval, f"{b.name} is"]
-    rows = [
+    print(table(header, _rows(results), options.markdown))
+    if out_of_fold is not None:
+        print("\ncross-validated:\n")
+        print(table(header, _rows(out_of_fold), options.markdown))
+    return 0
+
+
+def _asked(results: "list[Comparison]", metric: str | None) -> "list[Comparison]":
+    """Return the results of one metric, or all."""
+    from redacoes.errors import nearest
+
+    known = [result.metric for result in results]
+    if metric and metric not in known:
+        raise UserError(f"{metric!r} is none of {', '.join(known)}{nearest(metric, known)}")
+    return [result for result in results if metric in (None, result.metric)]
+
+
+def _rows(results: "list[Comparison]") -> list[list[str]]:
+    return [
         [
             result.metric,
             number(result.a),
@@ -52,8 +79,6 @@ def run(options: argparse.Namespace) -> int:
         ]
         for result in results
     ]
-    print(table(header, rows, options.markdown))
-    return 0
 
 
 def _named(revision: Any) -> dict[str, str | None]:

@@ -142,6 +142,6 @@ def test_what_is_kept_on_disk_is_what_was_said(modules, base: Path, tmp_path: Pa
         train = TRAIN.model_copy(update={"frozen_layers": layers})
         classifier = model.build(base, LABELS, train)
         folder = tmp_path / str(layers)
-        frozen.run(classifier, parts, 0, train, folder)
+        frozen.run(classifier, parts, 0, frozen.Pass.of(train), folder)
         written = sum(path.stat().st_size for path in folder.iterdir())
         assert 4 * numbers <= written <= 4 * numbers + 2 * 128  # headers of two .npy files

@@ -25,7 +25,7 @@ def test_every_family(modules, tmp_path: Path, family: str) -> None:
     train = TRAIN.model_copy(update={"frozen_layers": layers})
     classifier = model.build(checkpoint(tmp_path / "base", family, model), LABELS, train)
     parts = {"train": essays(50), "validation": essays(20, seed=1)}
-    outputs = frozen.run(classifier, parts, 0, train, tmp_path / "frozen")
+    outputs = frozen.run(classifier, parts, 0, frozen.Pass.of(train), tmp_path / "frozen")
 
     # the head that is written is the regression, exactly
     targets = training.soft_targets(5, 0.8)

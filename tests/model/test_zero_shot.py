@@ -96,7 +96,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with splits of its own, in which stages run."""
     monkeypatch.chdir(tmp_path)
     Path("data").mkdir()
-    features = Prepared(10).features
+    features = Prepared(10, grouped=False).features
     rows = [{"row": n + 2, "essay": essay, "score": n % 11} for n, essay in enumerate(ESSAYS)]
     whole = arrow.write(rows, features, Path("all.arrow"))
     parts = {name: arrow.select(whole, np.array(rows)) for name, rows in {"train": [0], "validation": [1, 2, 3, 4], "test": [5, 6, 7]}.items()}  # fmt: skip

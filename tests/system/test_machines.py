@@ -26,7 +26,17 @@ def test_a_full_disk_is_said_and_mended_by_room(origin: Folder, pulled: Clone, t
             while True:
                 file.write(bytes(4096))
         assert shutil.disk_usage(disk).free == 0
-        for stage in ("sample", "prepare", "checkpoint", "tokenize", "train", "baseline", "evaluate", "zero_shot"):
+        for stage in (
+            "sample",
+            "prepare",
+            "checkpoint",
+            "tokenize",
+            "train",
+            "baseline",
+            "evaluate",
+            "crossval",
+            "zero_shot",
+        ):
             done = clone.run("python", "-m", f"stages.{stage}", check=False)
             assert done.returncode == 1, (stage, done.stderr)
             said = [line for line in done.stderr.splitlines() if line.startswith("error: ")]

@@ -29,17 +29,17 @@ def run(clone: Clone, step: str) -> str:
     return output
 
 
-def branch(clone: Clone, name: str, **values: str) -> list[str]:
+def branch(clone: Clone, name: str, **values: str) -> set[str]:
     """Make a branch of main on which parameters were changed and run, and return the stages that ran."""
     clone.git("switch", "-q", "-c", name, "origin/main")
     clone.dvc("checkout")
     clone.set(**values)
-    stages = ran(clone.dvc("repro"))
+    stages = set(ran(clone.dvc("repro")))
     clone.git("commit", "-qam", f"Try {values}")
     return stages
 
 
-def merge(clone: Clone, into: str, other: str, name: str, *, theirs: bool = False) -> list[str]:
+def merge(clone: Clone, into: str, other: str, name: str, *, theirs: bool = False) -> set[str]:
     """Merge in a new branch by the steps of the guide, word for word, and return the stages that ran."""
     clone.git("switch", "-q", "-c", name, into)
     clone.dvc("checkout")
@@ -54,7 +54,7 @@ def merge(clone: Clone, into: str, other: str, name: str, *, theirs: bool = Fals
     output = "".join(run(clone, step) for step in [choose, *rest])
     assert clone.git("status", "--porcelain") == ""
     assert stale(clone.path) == {}
-    return ran(output)
+    return set(ran(output))
 
 
 def same(clone: Clone, revision: str, other: str) -> bool:
@@ -67,9 +67,9 @@ def test_a_merge_of_two_runs_stops_and_is_resolved_by_the_steps_of_the_guide(
     clone = make_pulled("fusão")
     clone.configure(project.remote(tmp_path / "remoto"))
     # changes that stand lines apart in dvc.lock, of which the first leaves the result as it was: git would merge them
-    assert branch(clone, "iterações", **{"baseline.max_iterations": "900"}) == ["baseline"]
-    assert branch(clone, "palavras", **{"baseline.ngrams": "1"}) == ["baseline", "evaluate"]
-    assert merge(clone, "palavras", "iterações", "fusão") == ["baseline"]
+    assert branch(clone, "iterações", **{"baseline.max_iterations": "900"}) == {"baseline", "crossval"}
+    assert branch(clone, "palavras", **{"baseline.ngrams": "1"}) == {"baseline", "evaluate", "crossval"}
+    assert merge(clone, "palavras", "iterações", "fusão") == {"baseline", "crossval"}
     values = YAML(typ="safe", pure=True).load(clone.text("dvc.lock"))["stages"]["baseline"]["params"]["params.yaml"]
     assert (values["baseline"]["max_iterations"], values["baseline"]["ngrams"]) == (900, 1)
 
@@ -81,11 +81,12 @@ def test_a_merge_gives_what_one_run_of_both_changes_gives_whichever_side_is_take
     theirs, ours = {"train.learning_rate": "0.0005"}, {"baseline.ngrams": "1"}
     clone = make_pulled("fusão")
     clone.configure(project.remote(tmp_path / "remoto"))
-    assert branch(clone, "devagar", **theirs) == ["train", "evaluate"]
+    assert branch(clone, "devagar", **theirs) == {"train", "evaluate", "crossval"}
     clone.dvc("push")
-    assert branch(clone, "palavras", **ours) == ["baseline", "evaluate"]
-    assert branch(clone, "ambas", **theirs, **ours) == ["baseline", "evaluate"]  # the training is in the run cache
-    assert merge(clone, "palavras", "devagar", "nossa") == ["evaluate"]
+    assert branch(clone, "palavras", **ours) == {"baseline", "evaluate", "crossval"}
+    # the training is in the run cache
+    assert branch(clone, "ambas", **theirs, **ours) == {"baseline", "evaluate", "crossval"}
+    assert merge(clone, "palavras", "devagar", "nossa") == {"evaluate", "crossval"}
     assert same(clone, "nossa", "ambas")
-    assert merge(clone, "palavras", "devagar", "deles", theirs=True) == ["baseline", "evaluate"]
+    assert merge(clone, "palavras", "devagar", "deles", theirs=True) == {"baseline", "evaluate", "crossval"}
     assert same(clone, "deles", "ambas")

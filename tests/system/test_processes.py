@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.support import ROOT
 
-WITHOUT_TENSORFLOW = ("sample", "prepare", "checkpoint", "tokenize", "baseline", "zero_shot")
+WITHOUT_TENSORFLOW = ("sample", "prepare", "checkpoint", "tokenize", "baseline", "crossval", "zero_shot")
 TRAIN = """
 from pathlib import Path
 from redacoes import checkpoint, synthetic

@@ -125,7 +125,7 @@ def test_what_was_not_pulled_is_absent_and_no_error(empty: Clone, remote: Path) 
     alone = verify(empty.path, progress=False)
     assert {finding.kind for finding in alone.findings} == {"absent"}
     assert alone.errors == []
-    assert "none damaged; 12 not pulled or not made yet, which is no error" in alone.summary()
+    assert "none damaged; 13 not pulled or not made yet, which is no error" in alone.summary()
     assert ("dvc repro train",) in {finding.remedies for finding in alone.findings}
 
     use(empty, remote)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from redacoes import metrics
-from redacoes.compare import SIGN, paired
+from redacoes.compare import SIGN, crossed, paired
 from redacoes.errors import UserError
 from redacoes.scoring import softmax
 from tests.support import PARAMS
@@ -83,3 +83,28 @@ def test_an_undefined_metric_is_said() -> None:
     same["score"] = same["predicted"] = 5
     [qwk] = [result for result in paired(same, same, 10, BOOTSTRAP) if result.metric == "qwk"]
     assert (qwk.a, qwk.difference, qwk.verdict) == (None, None, "undefined on 300 essays")
+
+
+def crossval(sharpness: float, seed: int, repeats: int = 1) -> pd.DataFrame:
+    """As `Revision.crossval` returns it: two folds, ten units, every repeat the same."""
+    once = table(sharpness, seed, rows=200).reset_index(names="row")
+    once = once.assign(fold=once["row"] % 2 + 1, unit=once["row"] % 10)
+    return pd.concat(once.assign(repeat=number + 1) for number in range(repeats)).set_index(["repeat", "row"])
+
+
+def test_cross_validations_are_paired_and_repeats_are_no_further_essays() -> None:
+    once, twice = (crossed(crossval(1, 1, n), crossval(3, 2, n), 10, BOOTSTRAP) for n in (1, 2))
+    assert [result.metric for result in once] == list(SIGN)
+    for one, two in zip(once, twice, strict=True):
+        assert (one.essays, one.verdict) == (two.essays, two.verdict)
+        assert (one.a, one.low, one.high) == pytest.approx((two.a, two.low, two.high))
+    qwk = next(result for result in once if result.metric == "qwk")
+    assert (qwk.essays, qwk.verdict) == (200, "better")
+    same = crossed(crossval(1, 1, 2), crossval(1, 1, 2), 10, BOOTSTRAP)
+    assert {result.verdict for result in same} == {"not distinguishable on 200 essays"}
+
+
+def test_other_folds_are_refused() -> None:
+    other = crossval(1, 1).assign(fold=1)
+    with pytest.raises(UserError, match="different folds"):
+        crossed(crossval(1, 1), other, 10, BOOTSTRAP)

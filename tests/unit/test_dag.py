@@ -157,7 +157,9 @@ class Reads(ast.NodeVisitor):
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
         outside = dict(self.names)
         for argument in [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]:
-            self.bind(ast.Name(argument.arg), SECTIONS.get(getattr(argument.annotation, "id", "")))
+            kind = argument.annotation
+            kind = kind.left if isinstance(kind, ast.BinOp) else kind  # of a section or None
+            self.bind(ast.Name(argument.arg), SECTIONS.get(getattr(kind, "id", "")))
         self.generic_visit(node)
         self.names = outside | {name: key for name, key in self.names.items() if name.startswith("self.")}
 

@@ -31,7 +31,7 @@ TEXT = PARAMS_FILE.read_text(encoding="utf-8")
         ("  max_length: 64", "  max_length: 600", "tokenize.max_length cannot exceed checkpoint.max_positions"),
         ("  source: none", "  source: path", "path must be a checkpoint's folder when source is path, and LICENSE when it is not"),
         ("  source: none", "  source: hub", "repository and revision must be given when source is hub"),
-        ('  hypothesis_template: "A nota desta redação é {}."', "  hypothesis_template: A nota.", "hypothesis_template must hold {} once"),
+        ('  hypothesis_template: A nota desta redação é {}.', "  hypothesis_template: A nota.", "hypothesis_template must hold {} once"),
         ("\nsample:", "\nsample: [", "is not valid YAML"),
     ],
 )  # fmt: skip

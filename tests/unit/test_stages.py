@@ -9,7 +9,7 @@ from redacoes import stage
 from tests.support import PARAMS_FILE
 
 
-@pytest.mark.parametrize("name", ["sample", "prepare", "checkpoint", "tokenize", "baseline", "zero_shot"])
+@pytest.mark.parametrize("name", ["sample", "prepare", "checkpoint", "tokenize", "baseline", "crossval", "zero_shot"])
 def test_a_bad_parameter_stops_a_stage_with_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

@@ -1,0 +1,220 @@
+"""Cross-validation: each essay is graded once by what has not seen it, and all that learns is fitted anew in each fold.
+
+Of the essays that a fold does not test, a part validates and the rest train, as they do in the DAG. Nothing of the test
+essays but their texts is shown to a grader. How a model is trained in a fold is in `refit`.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import GroupKFold, GroupShuffleSplit
+
+from redacoes import baseline, compare, corpus, metrics
+from redacoes.baseline import OTHERS, Floats, Integers
+from redacoes.errors import UserError
+from redacoes.params import Baseline, Bootstrap, By, Data
+from redacoes.prepared import Prepared
+from redacoes.scoring import Decision, Rule
+from redacoes.splits import linked
+
+MODEL = "model"
+COLUMNS = ["repeat", "fold", "row", "unit", "score", "predicted", "expected"]  # of the table, and then those of classes
+
+
+class Essays(NamedTuple):
+    """All essays of a file.
+
+    Attributes:
+        rows: int64 ``(essays,)``: their lines there.
+        texts: As cleaned.
+        scores: int64 ``(essays,)``.
+        groups: int64 ``(essays,)``: the number of each one's group.
+        copies: int64 ``(essays,)``: the index of the first essay with the same text.
+        classes: How many there are.
+    """
+
+    rows: Integers
+    texts: list[str]
+    scores: Integers
+    groups: Integers
+    copies: Integers
+    classes: int
+
+    @classmethod
+    def read(cls, data: Data) -> "Essays":
+        """Read the CSV of `data`, as the stage prepare does; see `corpus.read`."""
+        prepared = Prepared(data.max_score, grouped=False)
+        rows = list(prepared.rows(corpus.read(data.csv, data, corpus.Tally())))
+        lines = np.array([row["row"] for row in rows], dtype=np.int64)
+        texts = [row["essay"] for row in rows]
+        return cls(lines, texts, prepared.scores, prepared.groups, prepared.copies, data.max_score + 1)
+
+    def units(self, by: By) -> Integers:
+        """Return for each essay the number of what must stay on one side: its copies, or its group with all copies."""
+        return self.copies if by == "random" else linked(self.groups, self.copies)
+
+
+@dataclass
+class Fold:
+    """What may be known in a fold.
+
+    Attributes:
+        places: Of train, validation and test, among all essays, int64.
+        texts: Of these three.
+        scores: Of train and validation; those of test are not here.
+        groups: The number of what must stay on one side, of each essay of train, validation and test.
+        classes: How many there are.
+        words: TF-IDF of the baselines and the text regression.
+    """
+
+    places: Mapping[str, Integers]
+    texts: Mapping[str, list[str]]
+    scores: Mapping[str, Integers]
+    groups: Mapping[str, Integers]
+    classes: int
+    words: Baseline
+
+    @classmethod
+    def of(cls, essays: Essays, units: Integers, places: Mapping[str, Integers], words: Baseline) -> "Fold":
+        """Take what lies at `places`, among essays of `units`."""
+        texts = {part: [essays.texts[place] for place in of_part] for part, of_part in places.items()}
+        scores = {part: essays.scores[places[part]] for part in ("train", "validation")}
+        groups = {part: units[of_part] for part, of_part in places.items()}
+        return cls(places, texts, scores, groups, essays.classes, words)
+
+    @cached_property
+    def text(self) -> tuple[dict[str, Floats], dict[str, Floats]]:
+        """The numbers of the text that the rule ordinal takes, and what they are as probabilities."""
+        regression, probabilities = baseline.by_text(
+            self.texts, self.scores, self.classes, self.words, self.groups["train"]
+        )
+        return {name: regression.predict(self.texts[name]) for name in OTHERS}, probabilities
+
+
+Grader = Callable[[Fold], Mapping[str, Floats]]  # to the probabilities of validation and test
+
+
+def prior(fold: Fold) -> dict[str, Floats]:
+    """Grade by the frequencies of the classes in train."""
+    return {name: baseline.class_prior(fold.scores["train"], fold.classes, len(fold.texts[name])) for name in OTHERS}
+
+
+BASELINES: dict[str, Grader] = {
+    "prior": prior,
+    "tfidf": lambda fold: baseline.tfidf(fold.texts, fold.scores, fold.classes, fold.words)[0],
+    "surface": lambda fold: baseline.by_text(fold.texts, fold.scores, fold.classes, None, fold.groups["train"])[1],
+    "text": lambda fold: fold.text[1],
+}
+
+
+def hybrid(vectors: Floats) -> Grader:
+    """Return the baseline on the surface and the frozen encoder's vectors of all essays, ``(essays, width)``."""
+
+    def grade(fold: Fold) -> Mapping[str, Floats]:
+        known = {name: vectors[places] for name, places in fold.places.items()}
+        return baseline.by_encoder(fold.texts, fold.scores, fold.classes, known, fold.groups["train"])
+
+    return grade
+
+
+def divide(units: Integers, folds: int, share: float, seed: int) -> Iterator[dict[str, Integers]]:
+    """Yield the places of train, validation and test of each fold, increasing int64, with no unit on two sides.
+
+    Args:
+        units: int64 ``(essays,)``: what must stay on one side.
+        folds: How many.
+        share: Of the units that a fold does not test, which validate.
+        seed: Of what is drawn.
+
+    Raises:
+        UserError: There are too few units.
+    """
+    if (found := len(np.unique(units))) < folds + 1:
+        raise UserError(f"crossval.folds is {folds}, and {found} groups of essays are too few for it: lower it")
+    outer = GroupKFold(folds, shuffle=True, random_state=seed)
+    inner = GroupShuffleSplit(1, test_size=share, random_state=seed)
+    for rest, test in outer.split(units, groups=units):
+        train, validation = next(inner.split(rest, groups=units[rest]))
+        yield {"train": rest[train], "validation": rest[validation], "test": test}
+
+
+def grade(
+    essays: Essays, fold: Fold, graders: Mapping[str, Grader], rules: Mapping[str, Sequence[Rule]]
+) -> dict[tuple[str, Rule], pd.DataFrame]:
+    """Grade the test essays of a fold by each grader and by each of its rules, fitted on validation.
+
+    Returns:
+        Tables with the columns of `metrics/predictions.csv`, by grader and rule.
+    """
+    tables = {}
+    test = fold.places["test"]
+    for name, grader in graders.items():
+        found = grader(fold)
+        for rule in rules[name]:
+            numbers = fold.text[0] if rule == "ordinal" else dict.fromkeys(OTHERS)
+            decision = Decision.fit(rule, found["validation"], fold.scores["validation"], numbers["validation"])
+            decided = decision.decide(found["test"], numbers["test"])
+            tables[name, rule] = pd.DataFrame(metrics.predictions(essays.rows[test], essays.scores[test], *decided))
+    return tables
+
+
+def table(
+    fold: Fold,
+    graded: Mapping[tuple[str, Rule], pd.DataFrame],
+    repeat: int,
+    number: int,
+) -> pd.DataFrame:
+    """Return the rows of a fold for `metrics/crossval.csv`.
+
+    They are those of the model, with the number of repeat and fold and the unit of each essay before them, and the
+    score that each baseline decides on after them.
+    """
+    by_name = {name: of_grader for (name, _), of_grader in graded.items()}
+    model = by_name.pop(MODEL)
+    before: dict[str, Any] = {
+        "repeat": repeat,
+        "fold": number,
+        "row": model.pop("row"),
+        "unit": fold.groups["test"],
+    }
+    for place, (name, values) in enumerate(before.items()):
+        model.insert(place, name, values)
+    return model.assign(**{name: of_grader["predicted"] for name, of_grader in by_name.items()})
+
+
+def report(whole: pd.DataFrame, bins: int, bootstrap: Bootstrap) -> dict[str, Any]:
+    """Return `metrics/crossval.json` of the rows of all folds.
+
+    With several repeats an essay has several rows, which are counted together. Intervals are of units, drawn with
+    replacement with all their rows (Davison and Hinkley, 1997, section 3.8), since essays of one group are alike.
+
+    Returns:
+        ``essays``; ``model``: each metric as ``value``, ``low`` and ``high``; ``baselines``: ``qwk`` of each, and what
+        the model's is more than it, as ``difference``, with the ends of its paired interval. JSON values, null where
+        undefined.
+    """
+    scores, predicted, probabilities = compare.arrays(whole)
+    units = whole["unit"].to_numpy()
+    values = metrics.report(scores, predicted, probabilities, bins)
+    ends = metrics.intervals(scores, predicted, probabilities, bins, bootstrap, units)
+    columns = list(whole.columns)
+    names = columns[columns.index(f"p_{probabilities.shape[1] - 1}") + 1 :]  # table has them after the classes
+    return {
+        "essays": int(whole["row"].nunique()),
+        "model": {name: {"value": values[name], **(ends[name] or {})} for name in compare.SIGN},
+        "baselines": {
+            name: compare.difference(
+                scores, predicted, whole[name].to_numpy(), probabilities.shape[1], bootstrap, units
+            )
+            for name in names
+        },
+    }
+
+
+def joined(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Return the rows of all folds, in the order of repeat and line."""
+    return pd.concat(tables).sort_values(["repeat", "row"], ignore_index=True)

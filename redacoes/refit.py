@@ -1,0 +1,137 @@
+"""How a model is trained and predicts in a fold of a cross-validation: as the stages tokenize, train and evaluate do.
+
+What does not depend on the fold is done once: with a pretrained checkpoint, token ids and what the frozen encoder makes
+of all essays. An encoder from scratch has a vocabulary, which is learnt in each fold anew.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tf_keras
+from datasets import ClassLabel, Dataset, Features, List, Value
+
+from redacoes import arrow, checkpoint, defaults, frozen, model, tokens, training
+from redacoes.baseline import OTHERS, Floats, Integers
+from redacoes.crossval import Essays, Fold
+from redacoes.files import temporary_folder
+from redacoes.frozen import Outputs
+from redacoes.params import Checkpoint, Settled, Tokenize, Train
+from redacoes.scoring import softmax
+
+ALL = "all"
+
+
+def tokenized(
+    tokenizer: Any,
+    tokenize: Tokenize,
+    texts: Sequence[str],
+    scores: Integers | None,
+    groups: Integers,
+    classes: int,
+    path: Path,
+) -> Dataset:
+    """Return the data set that the stage tokenize makes, written to `path`. Without `scores`, its labels are all 0."""
+    ids, _ = tokens.encode(tokenizer, texts, tokenize)
+    labels = np.zeros(len(ids), np.int64) if scores is None else scores
+    columns = {"row": range(len(ids)), "input_ids": ids, "labels": labels.tolist(), "group": groups.tolist()}
+    names = ClassLabel(names=[str(score) for score in range(classes)])
+    kinds = {"row": Value("int64"), "input_ids": List(Value("int32")), "labels": names, "group": Value("int64")}
+    rows = (dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True))
+    return arrow.write(rows, Features(kinds), path)
+
+
+class Refit:
+    """A grader that trains the model of some parameters on a checkpoint in each fold."""
+
+    def __init__(self, base: Path, tokenize: Tokenize, train: Train, batch_size: int) -> None:
+        """Read what belongs to the checkpoint.
+
+        Args:
+            base: A checkpoint's folder.
+            tokenize: As the stage of that name has it.
+            train: The same.
+            batch_size: Essays predicted at once.
+
+        Raises:
+            UserError: The checkpoint is damaged, or has positions for fewer tokens than `tokenize.max_length`.
+        """
+        config = checkpoint.load_config(base)
+        tokens.require_positions(tokenize, checkpoint.longest_input(base))
+        self.base, self.tokenize, self.batch_size = base, tokenize, batch_size
+        self.tokenizer = checkpoint.load_tokenizer(base)
+        self.train: Settled = defaults.settle(train, config, checkpoint.has_weights(base), validated=True)
+
+    def __call__(self, fold: Fold) -> dict[str, Floats]:
+        """Train on the fold, and return the probabilities of validation and test."""
+        train, outputs = self.train, self._outputs(fold)
+        tf_keras.backend.clear_session()
+        tf_keras.utils.set_random_seed(train.seed)  # so that a fold does not depend on those before it
+        with temporary_folder() as folder:
+            parts = {
+                name: tokenized(
+                    self.tokenizer,
+                    self.tokenize,
+                    texts,
+                    fold.scores.get(name),
+                    fold.groups[name],
+                    fold.classes,
+                    folder / name,
+                )
+                for name, texts in fold.texts.items()
+            }
+            labels, pad_id = parts["train"].features["labels"].names, self.tokenizer.pad_token_id
+            classifier = model.build(self.base, labels, train)
+            places = folder / "curves", folder / "progress"
+            training.fit(classifier, parts["train"], parts["validation"], pad_id, train, *places, outputs)
+            if outputs and train.frozen_layers:
+                logits = {name: frozen.predict(classifier, outputs[name], pad_id, train) for name in OTHERS}
+            else:
+                shape = self.batch_size, train.pad_to_multiple_of
+                logits = {name: model.predict(classifier, parts[name], pad_id, *shape) for name in OTHERS}
+        return {name: softmax(found) for name, found in logits.items()}
+
+    def _outputs(self, fold: Fold) -> Mapping[str, Outputs]:
+        """Return what is known of the frozen encoder's outcome on the parts of a fold."""
+        return {}
+
+
+class Pretrained(Refit):
+    """A grader by a checkpoint with weights, which has been run over all essays once.
+
+    Attributes:
+        vectors: What it makes of them as it is, float64 ``(essays, width)``: the last hidden states of first tokens.
+    """
+
+    def __init__(
+        self, base: Path, tokenize: Tokenize, train: Train, batch_size: int, essays: Essays, folder: Path
+    ) -> None:
+        """Run it over the essays, or read what it gave from `folder` where that is there already; see `frozen.run`."""
+        super().__init__(base, tokenize, train, batch_size)
+        with temporary_folder() as work:
+            known = self.tokenizer, tokenize, essays.texts, None, essays.groups, essays.classes, work / "essays.arrow"
+            whole = tokenized(*known)
+            classifier = model.build(base, whole.features["labels"].names, self.train)
+            how = frozen.Pass.of(self.train)
+            run = frozen.run(classifier, {ALL: whole}, self.tokenizer.pad_token_id, how, folder)
+        self.outputs = run[ALL]
+        self.vectors = self.outputs.vectors.astype(np.float64)
+
+    def _outputs(self, fold: Fold) -> Mapping[str, Outputs]:
+        if not (self.train.frozen_layers or self.train.probe):
+            return {}
+        return {name: self.outputs.select(places) for name, places in fold.places.items()}
+
+
+def from_scratch(
+    settings: Checkpoint, tokenize: Tokenize, train: Train, batch_size: int
+) -> Callable[[Fold], dict[str, Floats]]:
+    """Return a grader by an encoder from scratch, its vocabulary included."""
+
+    def grade(fold: Fold) -> dict[str, Floats]:
+        with temporary_folder() as folder:
+            checkpoint.from_scratch([fold.texts["train"]], settings, folder / "base")
+            return Refit(folder / "base", tokenize, train, batch_size)(fold)
+
+    return grade

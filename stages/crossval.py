@@ -1,0 +1,78 @@
+"""Grade every essay by a model that has not seen it: python -m stages.crossval. Off by default: over in a second."""
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from redacoes.files import WORK, staged, write_json, write_whole
+from redacoes.params import Params
+from redacoes.stage import run
+
+BASE, KEPT = Path("models/base"), WORK / "crossval"
+
+
+def main(params: Params) -> None:
+    """Write `metrics/crossval.json` and `metrics/crossval.csv`."""
+    with staged("metrics/crossval.json", "metrics/crossval.csv") as [report, table]:
+        if params.crossval.folds:
+            found, rows = measured(params)
+        else:
+            from redacoes.crossval import COLUMNS
+
+            found, rows = {"crossval": "off"}, pd.DataFrame(columns=COLUMNS)
+        write_json(report, found)
+        rows.to_csv(table, index=False, float_format="%.8f", lineterminator="\n")
+    shutil.rmtree(KEPT, ignore_errors=True)
+
+
+def measured(params: Params) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Return the metrics and the rows of all folds. TensorFlow is imported here: most have it off."""
+    from tqdm import tqdm
+
+    from redacoes import checkpoint, crossval, model, refit, resume
+    from redacoes.scoring import alone
+
+    settings, rule, words = params.crossval, params.decision.rule, params.baseline
+    tokenize, train, batch_size = params.tokenize, params.train, params.evaluate.batch_size
+    of_model = tokenize, train, batch_size
+    model.configure(train.threads, train.seed)
+    essays = crossval.Essays.read(params.data)
+    units = essays.units(settings.by)
+    sections = settings, params.checkpoint, tokenize, train, words
+    made_of = [*(section.model_dump() for section in sections), rule, batch_size, params.split.validation_size]
+    contents = [*essays.texts, str(essays.scores.tolist()), str(units.tolist())]
+    progress = resume.place(KEPT, resume.key(made_of, contents, BASE))
+    progress.mkdir(exist_ok=True)
+    graders: dict[str, crossval.Grader] = dict(crossval.BASELINES)
+    if params.checkpoint.source == "scratch":
+        graders[crossval.MODEL] = refit.from_scratch(params.checkpoint, *of_model)
+    elif checkpoint.has_weights(BASE):
+        pretrained = refit.Pretrained(BASE, *of_model, essays, progress / "frozen")
+        graders |= {"hybrid": crossval.hybrid(pretrained.vectors), crossval.MODEL: pretrained}
+    else:
+        graders[crossval.MODEL] = refit.Refit(BASE, *of_model)
+    rules = {name: [rule if name == crossval.MODEL else alone(rule)] for name in graders}
+    share = params.split.validation_size / (1 - 1 / settings.folds)
+    tables = []
+    with tqdm(total=settings.repeats * settings.folds, unit="fold", disable=not sys.stderr.isatty()) as bar:
+        for repeat in range(settings.repeats):
+            for number, places in enumerate(crossval.divide(units, settings.folds, share, settings.seed + repeat)):
+                done = progress / f"{repeat}-{number}.csv"
+                if not done.is_file():
+                    print(f"crossval: repeat {repeat + 1}, fold {number + 1} of {settings.folds}", file=sys.stderr)
+                    fold = crossval.Fold.of(essays, units, places, words)
+                    graded = crossval.grade(essays, fold, graders, rules)
+                    rows = crossval.table(fold, graded, repeat + 1, number + 1)
+                    write_whole(done, rows.to_csv(index=False))
+                tables.append(pd.read_csv(done, float_precision="round_trip"))
+                bar.update()
+    whole = crossval.joined(tables)
+    found = crossval.report(whole, params.evaluate.calibration_bins, params.evaluate.bootstrap)
+    return {**settings.model_dump(), **found}, whole
+
+
+if __name__ == "__main__":
+    run(main)
