@@ -24,6 +24,7 @@ from redacoes.scorer import Scorer
 from redacoes.scoring import Decision, expected_score, softmax
 from tests.support import PARAMS
 from tests.support.checkpoints import FAMILIES
+from tests.support.command import refused
 from tests.support.project import Clone
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
@@ -240,15 +241,6 @@ def here(own_clone: Clone, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def training_essay(place: int) -> dict[str, Any]:
     return dict(arrow.load("data/splits")["train"][place])
-
-
-def refused(*arguments: str) -> str:
-    with pytest.raises(SystemExit) as ended:
-        main(arguments)
-    message = str(ended.value.code)
-    assert message.startswith("error: ")
-    assert "\n" not in message
-    return message
 
 
 @pytest.mark.usefixtures("here")

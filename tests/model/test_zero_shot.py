@@ -1,7 +1,6 @@
 """Grading by entailment: transformers' own figures, what is read of a checkpoint, the stage, and what is refused."""
 
 import json
-import pickle
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ from redacoes.prepared import Prepared
 from redacoes.scoring import softmax
 from tests.support import PARAMS
 from tests.support.inference import LENGTH, POSITIONS, inference_model
+from tests.support.pickles import evil
 from tests.support.project import Folder
 
 ESSAYS = [
@@ -78,13 +78,8 @@ def test_a_checkpoint_as_others_publish_it_is_read_and_nothing_else_of_its_folde
     half = {name.replace("LayerNorm.weight", "LayerNorm.gamma"): value.astype(np.float16) for name, value in weights.items()}  # fmt: skip
     half["bert.embeddings.position_ids"] = np.arange(POSITIONS)[None]
     save_file(half, folder / "model.safetensors", metadata={"format": "pt"})
-
-    class Evil:
-        def __reduce__(self) -> tuple:
-            return open, (str(marker), "w")
-
     for name in ("pytorch_model.bin", "tf_model.h5"):
-        (folder / name).write_bytes(pickle.dumps(Evil()))
+        (folder / name).write_bytes(evil(marker))
     np.testing.assert_allclose(graded(model, folder, tmp_path / "half"), expected, atol=0.05)
     assert not marker.exists()
     with pytest.raises(UserError, match="which is no type of weights"):  # of what this project has written itself

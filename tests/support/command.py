@@ -26,6 +26,16 @@ def redacoes(folder: Folder, *arguments: str, check: bool = True) -> subprocess.
     return checked(done) if check else done
 
 
+def refused(*arguments: str) -> str:
+    """Run `redacoes`, which must end with one sentence, and return that."""
+    with pytest.raises(SystemExit) as ended:
+        cli.main(arguments)
+    message = str(ended.value.code)
+    assert message.startswith("error: ")
+    assert "\n" not in message
+    return message
+
+
 def serve_status(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the `dvc status` that `redacoes.lock` starts be run by the server that has DVC imported."""
     run = lock._run

@@ -244,8 +244,13 @@ def test_an_answer_outlasts_a_language_that_was_chosen_before(browser: Any, page
         opened.fill("#essay textarea", "A educação é um direito.")
         opened.click("#score")
         opened.wait_for_selector("#result .essay")
-        with opened.expect_event("requestfailed", lambda request: "queue/data" in request.url):  # Gradio hangs up
+        over: list[Any] = []
+        for end in ("requestfailed", "requestfinished"):  # whichever of Gradio's two sides hangs up first
+            opened.on(end, lambda request: over.append(request))
+        with opened.expect_request("**/queue/data*") as answer:
             held[0].continue_()
+        while answer.value not in over:
+            opened.wait_for_timeout(50)
         drawn(opened)
         assert opened.query_selector("#result .essay")
 

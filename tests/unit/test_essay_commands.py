@@ -12,6 +12,7 @@ import pytest
 
 from redacoes import checkpoint
 from redacoes.cli import main
+from tests.support.command import refused
 from tests.support.tiny import LENGTH, tiny_model
 
 ESSAY = "O dia passa. A escola bela ensina alunos.\nUm livro feio cansa. A turma passa o dia."
@@ -20,15 +21,6 @@ ESSAY = "O dia passa. A escola bela ensina alunos.\nUm livro feio cansa. A turma
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_model(tmp_path_factory.mktemp("modelo") / "onnx")
-
-
-def refused(*arguments: str) -> str:
-    with pytest.raises(SystemExit) as ended:
-        main(arguments)
-    message = str(ended.value.code)
-    assert message.startswith("error: ")
-    assert "\n" not in message
-    return message
 
 
 def test_standard_input_and_colours(

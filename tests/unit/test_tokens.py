@@ -1,7 +1,6 @@
 """Tokenizers and truncation."""
 
 import json
-import pickle
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from redacoes import checkpoint, synthetic
 from redacoes.errors import UserError
 from redacoes.tokens import cut, encode, truncate
 from tests.support import PARAMS
+from tests.support.pickles import evil
 
 
 def test_a_tokenizer_reads_portuguese_and_takes_markers_for_text(tmp_path: Path) -> None:
@@ -84,13 +84,8 @@ def test_nothing_from_a_checkpoint_is_executed(tmp_path: Path) -> None:
     extra.mkdir()
     (extra / "evil.py").write_text(code)
     (extra / "config.json").write_text(json.dumps({"model_type": "x", "auto_map": {"AutoConfig": "evil.C"}}))
-
-    class Evil:
-        def __reduce__(self) -> tuple:
-            return open, (str(marker), "w")
-
-    (source / "pytorch_model.bin").write_bytes(pickle.dumps(Evil()))
-    (source / "tokenizer.pkl").write_bytes(pickle.dumps(Evil()))
+    for name in ("pytorch_model.bin", "tokenizer.pkl"):
+        (source / name).write_bytes(evil(marker))
     checkpoint.from_path(source, tmp_path / "copied")
     assert {path.suffix for path in (tmp_path / "copied").iterdir()} <= {".json", ".txt", ".safetensors"}
 

@@ -1,7 +1,6 @@
 """Grading by entailment, asked of a function; and what of pickled weights is refused before they are read."""
 
 import itertools
-import pickle
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from redacoes import checkpoint, zero_shot
 from redacoes.errors import UserError
 from tests.support import PARAMS
+from tests.support.pickles import evil
 from tools import convert_checkpoint
 
 ESSAYS = [
@@ -72,10 +72,11 @@ def test_what_a_stopped_run_has_done_is_not_done_again_and_changes_no_bit(tokeni
     first, second, third, *_ = sorted((tmp_path / "stopped").iterdir())
     first.write_bytes(b"")
     second.write_bytes(third.read_bytes()[:-3])
-    third.write_bytes(pickle.dumps(np.zeros(20, np.float32)))
+    third.write_bytes(evil(tmp_path / "executado"))
     asked = itertools.count(1)
     assert graded(tokenizer, tmp_path / "stopped", counting).tobytes() == whole.tobytes()
     assert next(asked) - 1 == 12
+    assert not (tmp_path / "executado").exists()
 
 
 @pytest.mark.parametrize(
