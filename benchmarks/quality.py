@@ -183,7 +183,7 @@ def main() -> None:
         if asked.scratch:
             of = recipe("scratch")
             graders["scratch"] = refit.from_scratch(of.checkpoint, of.tokenize, of.train, of.evaluate.batch_size)
-        share = settings.split.validation_size / (1 - 1 / asked.folds)
+        share = crossval.share_of_rest(settings.split.validation_size, asked.folds)
         for way in WAYS if asked.group_column else WAYS[:1]:
             if asked.by not in (None, way):
                 continue

@@ -5,7 +5,7 @@ Both are measured on the same essays, so the difference is resampled essay by es
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -70,7 +70,8 @@ def paired(
     """Compare two tables of predictions, metric by metric.
 
     Args:
-        a: Indexed by row id, with the columns of ``predictions.csv``: score, predicted, p_0, p_1 and so on.
+        a: Indexed by row id, or by repeat and row id, with the columns of ``predictions.csv``: score, predicted, p_0,
+            p_1 and so on.
         b: The same of the other revision.
         bins: Bins of the calibration error.
         bootstrap: Samples, confidence and seed.
@@ -86,6 +87,7 @@ def paired(
     b = b.loc[a.index]
     points = [metrics.compute(*arrays(table), bins) for table in (a, b)]
     differences: dict[str, list[metrics.Floats]] = {name: [] for name in points[0]}
+    essays = a.index.get_level_values("row").nunique()  # several repeats are rows of the same essays
     for weights in metrics.resamples(len(a), bootstrap, units):
         of_a, of_b = (metrics.compute(*arrays(table), bins, weights) for table in (a, b))
         for name, chunks in differences.items():
@@ -94,12 +96,12 @@ def paired(
     for name, chunks in differences.items():
         first, second = (None if np.isnan(point[name][0]) else float(point[name][0]) for point in points)
         if first is None or second is None:
-            verdict = f"undefined on {len(a)} essays"
-            result.append(Comparison(name, first, second, None, None, None, len(a), verdict))
+            verdict = f"undefined on {essays} essays"
+            result.append(Comparison(name, first, second, None, None, None, essays, verdict))
             continue
         low, high = metrics.percentiles(chunks, bootstrap)
-        verdict = _verdict(name, low, high, len(a))
-        result.append(Comparison(name, first, second, second - first, low, high, len(a), verdict))
+        verdict = _verdict(name, low, high, essays)
+        result.append(Comparison(name, first, second, second - first, low, high, essays, verdict))
     return result
 
 
@@ -121,10 +123,7 @@ def crossed(a: pd.DataFrame, b: pd.DataFrame, bins: int, bootstrap: Bootstrap) -
             "the two were cross-validated in different folds, which cannot be paired; give both the same data, "
             "crossval and split.validation_size, and run them again"
         )
-    tables = a.drop(columns=divided), b.drop(columns=divided)
-    found = paired(*tables, bins, bootstrap, a["unit"].to_numpy())
-    essays = len(a.index.unique("row"))  # several repeats are rows of the same essays
-    return [replace(one, essays=essays, verdict=one.verdict.replace(f"on {len(a)} ", f"on {essays} ")) for one in found]
+    return paired(a.drop(columns=divided), b.drop(columns=divided), bins, bootstrap, a["unit"].to_numpy())
 
 
 def _verdict(name: str, low: float, high: float, essays: int) -> str:

@@ -4,21 +4,25 @@ Of the essays that a fold does not test, a part validates and the rest train, as
 essays but their texts is shown to a grader. How a model is trained in a fold is in `refit`.
 """
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from sklearn.model_selection import GroupKFold, GroupShuffleSplit
+from tqdm import tqdm
 
 from redacoes import baseline, compare, corpus, metrics
 from redacoes.baseline import OTHERS, Floats, Integers
 from redacoes.errors import UserError
-from redacoes.params import Baseline, Bootstrap, By, Data
+from redacoes.files import write_whole
+from redacoes.params import Baseline, Bootstrap, By, Crossval, Data
 from redacoes.prepared import Prepared
-from redacoes.scoring import Decision, Rule
+from redacoes.scoring import Decision, Rule, alone
 from redacoes.splits import linked
 
 MODEL = "model"
@@ -121,6 +125,11 @@ def hybrid(vectors: Floats) -> Grader:
     return grade
 
 
+def share_of_rest(validation_size: float, folds: int) -> float:
+    """Return which share of what a fold does not test is as much as `validation_size` of all."""
+    return validation_size / (1 - 1 / folds)
+
+
 def divide(units: Integers, folds: int, share: float, seed: int) -> Iterator[dict[str, Integers]]:
     """Yield the places of train, validation and test of each fold, increasing int64, with no unit on two sides.
 
@@ -213,6 +222,46 @@ def report(whole: pd.DataFrame, bins: int, bootstrap: Bootstrap) -> dict[str, An
             for name in names
         },
     }
+
+
+def out_of_fold(
+    essays: Essays,
+    units: Integers,
+    settings: Crossval,
+    share: float,
+    words: Baseline,
+    graders: Mapping[str, Grader],
+    rule: Rule,
+    folder: Path,
+) -> pd.DataFrame:
+    """Return `metrics/crossval.csv`: the rows of all folds and repeats, in the order of repeat and line.
+
+    Args:
+        essays: All of them.
+        units: What must stay on one side.
+        settings: Folds, repeats and seed.
+        share: As for `divide`.
+        words: TF-IDF of the baselines and the text regression.
+        graders: The model's, as `MODEL`, and those of the baselines.
+        rule: By which the model's scores are decided.
+        folder: Where each fold is kept once it is graded: what is found there is gone on from.
+    """
+    rules = {name: [rule if name == MODEL else alone(rule)] for name in graders}
+    folds = [
+        (repeat, number, places)
+        for repeat in range(settings.repeats)
+        for number, places in enumerate(divide(units, settings.folds, share, settings.seed + repeat))
+    ]
+    tables = []
+    for repeat, number, places in tqdm(folds, unit="fold", disable=not sys.stderr.isatty()):
+        done = folder / f"{repeat}-{number}.csv"
+        if not done.is_file():
+            print(f"crossval: repeat {repeat + 1}, fold {number + 1} of {settings.folds}", file=sys.stderr)
+            fold = Fold.of(essays, units, places, words)
+            rows = table(fold, grade(essays, fold, graders, rules), repeat + 1, number + 1)
+            write_whole(done, rows.to_csv(index=False))
+        tables.append(pd.read_csv(done, float_precision="round_trip"))  # so that a fold gone on from is the same
+    return joined(tables)
 
 
 def joined(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:

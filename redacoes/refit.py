@@ -6,13 +6,12 @@ of all essays. An encoder from scratch has a vocabulary, which is learnt in each
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tf_keras
-from datasets import ClassLabel, Dataset, Features, List, Value
+from datasets import ClassLabel, Dataset
 
-from redacoes import arrow, checkpoint, defaults, frozen, model, tokens, training
+from redacoes import checkpoint, defaults, frozen, model, tokenized, tokens, training
 from redacoes.baseline import OTHERS, Floats, Integers
 from redacoes.crossval import Essays, Fold
 from redacoes.files import temporary_folder
@@ -21,25 +20,6 @@ from redacoes.params import Checkpoint, Settled, Tokenize, Train
 from redacoes.scoring import softmax
 
 ALL = "all"
-
-
-def tokenized(
-    tokenizer: Any,
-    tokenize: Tokenize,
-    texts: Sequence[str],
-    scores: Integers | None,
-    groups: Integers,
-    classes: int,
-    path: Path,
-) -> Dataset:
-    """Return the data set that the stage tokenize makes, written to `path`. Without `scores`, its labels are all 0."""
-    ids, _ = tokens.encode(tokenizer, texts, tokenize)
-    labels = np.zeros(len(ids), np.int64) if scores is None else scores
-    columns = {"row": range(len(ids)), "input_ids": ids, "labels": labels.tolist(), "group": groups.tolist()}
-    names = ClassLabel(names=[str(score) for score in range(classes)])
-    kinds = {"row": Value("int64"), "input_ids": List(Value("int32")), "labels": names, "group": Value("int64")}
-    rows = (dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True))
-    return arrow.write(rows, Features(kinds), path)
 
 
 class Refit:
@@ -70,15 +50,7 @@ class Refit:
         tf_keras.utils.set_random_seed(train.seed)  # so that a fold does not depend on those before it
         with temporary_folder() as folder:
             parts = {
-                name: tokenized(
-                    self.tokenizer,
-                    self.tokenize,
-                    texts,
-                    fold.scores.get(name),
-                    fold.groups[name],
-                    fold.classes,
-                    folder / name,
-                )
+                name: self.tokenized(texts, fold.scores.get(name), fold.groups[name], fold.classes, folder / name)
                 for name, texts in fold.texts.items()
             }
             labels, pad_id = parts["train"].features["labels"].names, self.tokenizer.pad_token_id
@@ -91,6 +63,15 @@ class Refit:
                 shape = self.batch_size, train.pad_to_multiple_of
                 logits = {name: model.predict(classifier, parts[name], pad_id, *shape) for name in OTHERS}
         return {name: softmax(found) for name, found in logits.items()}
+
+    def tokenized(
+        self, texts: Sequence[str], scores: Integers | None, groups: Integers, classes: int, path: Path
+    ) -> Dataset:
+        """Return the data set that the stage tokenize makes, written to `path`. Without `scores`, its labels are 0."""
+        labels = np.zeros(len(texts), np.int64) if scores is None else scores
+        essays = {"row": range(len(texts)), "essay": texts, "score": labels.tolist(), "group": groups.tolist()}
+        names = ClassLabel(names=[str(score) for score in range(classes)])
+        return tokenized.write([essays], names, self.tokenizer, self.tokenize, path)[0]
 
     def _outputs(self, fold: Fold) -> Mapping[str, Outputs]:
         """Return what is known of the frozen encoder's outcome on the parts of a fold."""
@@ -110,8 +91,7 @@ class Pretrained(Refit):
         """Run it over the essays, or read what it gave from `folder` where that is there already; see `frozen.run`."""
         super().__init__(base, tokenize, train, batch_size)
         with temporary_folder() as work:
-            known = self.tokenizer, tokenize, essays.texts, None, essays.groups, essays.classes, work / "essays.arrow"
-            whole = tokenized(*known)
+            whole = self.tokenized(essays.texts, None, essays.groups, essays.classes, work / "essays.arrow")
             classifier = model.build(base, whole.features["labels"].names, self.train)
             how = frozen.Pass.of(self.train)
             run = frozen.run(classifier, {ALL: whole}, self.tokenizer.pad_token_id, how, folder)

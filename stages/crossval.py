@@ -1,13 +1,12 @@
 """Grade every essay by a model that has not seen it: python -m stages.crossval. Off by default: over in a second."""
 
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from redacoes.files import WORK, staged, write_json, write_whole
+from redacoes.files import WORK, staged, write_json
 from redacoes.params import Params
 from redacoes.stage import run
 
@@ -30,10 +29,7 @@ def main(params: Params) -> None:
 
 def measured(params: Params) -> tuple[dict[str, Any], pd.DataFrame]:
     """Return the metrics and the rows of all folds. TensorFlow is imported here: most have it off."""
-    from tqdm import tqdm
-
     from redacoes import checkpoint, crossval, model, refit, resume
-    from redacoes.scoring import alone
 
     settings, rule, words = params.crossval, params.decision.rule, params.baseline
     tokenize, train, batch_size = params.tokenize, params.train, params.evaluate.batch_size
@@ -54,22 +50,8 @@ def measured(params: Params) -> tuple[dict[str, Any], pd.DataFrame]:
         graders |= {"hybrid": crossval.hybrid(pretrained.vectors), crossval.MODEL: pretrained}
     else:
         graders[crossval.MODEL] = refit.Refit(BASE, *of_model)
-    rules = {name: [rule if name == crossval.MODEL else alone(rule)] for name in graders}
-    share = params.split.validation_size / (1 - 1 / settings.folds)
-    tables = []
-    with tqdm(total=settings.repeats * settings.folds, unit="fold", disable=not sys.stderr.isatty()) as bar:
-        for repeat in range(settings.repeats):
-            for number, places in enumerate(crossval.divide(units, settings.folds, share, settings.seed + repeat)):
-                done = progress / f"{repeat}-{number}.csv"
-                if not done.is_file():
-                    print(f"crossval: repeat {repeat + 1}, fold {number + 1} of {settings.folds}", file=sys.stderr)
-                    fold = crossval.Fold.of(essays, units, places, words)
-                    graded = crossval.grade(essays, fold, graders, rules)
-                    rows = crossval.table(fold, graded, repeat + 1, number + 1)
-                    write_whole(done, rows.to_csv(index=False))
-                tables.append(pd.read_csv(done, float_precision="round_trip"))
-                bar.update()
-    whole = crossval.joined(tables)
+    share = crossval.share_of_rest(params.split.validation_size, settings.folds)
+    whole = crossval.out_of_fold(essays, units, settings, share, words, graders, rule, progress)
     found = crossval.report(whole, params.evaluate.calibration_bins, params.evaluate.bootstrap)
     return {**settings.model_dump(), **found}, whole
 

@@ -52,9 +52,7 @@ def test_a_fold_is_graded_as_the_stages_grade_it(
     grader = refit.Pretrained(base, train=train, **OF_MODEL, essays=essays, folder=tmp_path / "frozen")
     found = grader(fold)
     parts = {
-        name: refit.tokenized(
-            grader.tokenizer, PARAMS.tokenize, texts, fold.scores.get(name), fold.groups[name], 11, tmp_path / name
-        )
+        name: grader.tokenized(texts, fold.scores.get(name), fold.groups[name], 11, tmp_path / name)
         for name, texts in fold.texts.items()
     }
     tf_keras.utils.set_random_seed(train.seed)
