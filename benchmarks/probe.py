@@ -1,13 +1,14 @@
 """What running frozen layers once saves: python -m benchmarks.probe [CHECKPOINT].
 
-Two ratios, on essays of random tokens (what they say has no part in the time). An epoch with 3 layers trainable, on
-what the frozen layers below gave once, against one that runs them again; and the pass that gives it, against one
-forward pass of `Scorer` over the same essays. Without CHECKPOINT, a folder in the Hugging Face layout, it is a BERT of
-12 layers with random weights. Each measurement has a process of its own.
+Ratios, on essays of random tokens (what they say has no part in the time). An epoch with 3 layers trainable, on what
+the frozen layers below gave once, against one that runs them again, in seconds and peak memory; and the pass that gives
+it, against one forward pass of `Scorer` over the same essays. Without CHECKPOINT, a folder in the Hugging Face layout,
+it is a BERT of 12 layers with random weights. Each measurement has a process of its own.
 """
 
 import argparse
 import json
+import resource
 import shutil
 import subprocess
 import sys
@@ -112,32 +113,34 @@ def main() -> None:
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.measure:
-        print(json.dumps(measure(asked.measure, asked.checkpoint, asked.essays)))
+        found = measure(asked.measure, asked.checkpoint, asked.essays)
+        print(json.dumps([found, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9]))
         return
     with tempfile.TemporaryDirectory() as folder:
         if not asked.checkpoint:
             made(Path(folder, "bert"))
-        found = str(asked.checkpoint or Path(folder, "bert"))
-        seconds = {}
+        encoder = str(asked.checkpoint or Path(folder, "bert"))
+        seconds, memory = {}, {}
         for what in ("scorer", "pass", "whole", "states"):
             command = [
                 sys.executable,
                 "-m",
                 "benchmarks.probe",
-                found,
+                encoder,
                 "--essays",
                 str(asked.essays),
                 "--measure",
                 what,
             ]
             output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-            seconds[what] = json.loads(output.splitlines()[-1])
+            seconds[what], memory[what] = json.loads(output.splitlines()[-1])
     print(f"a forward pass of Scorer       {seconds['scorer']:8.1f} s")
     print(f"the pass of frozen layers      {seconds['pass']:8.1f} s")
     print(f"ratio                          {seconds['pass'] / seconds['scorer']:8.2f}")
-    print(f"an epoch, frozen layers again  {seconds['whole']:8.1f} s")
-    print(f"an epoch on their states       {seconds['states']:8.1f} s")
-    print(f"ratio                          {seconds['states'] / seconds['whole']:8.2f}")
+    print(f"an epoch, frozen layers again  {seconds['whole']:8.1f} s {memory['whole']:8.2f} GB at its peak")
+    print(f"an epoch on their states       {seconds['states']:8.1f} s {memory['states']:8.2f} GB, the pass included")
+    ratios = [figures["states"] / figures["whole"] for figures in (seconds, memory)]
+    print(f"ratios                         {ratios[0]:8.2f}   {ratios[1]:8.2f}")
 
 
 if __name__ == "__main__":
