@@ -42,14 +42,18 @@ def measured(params: Params) -> tuple[dict[str, Any], pd.DataFrame]:
     contents = [*essays.texts, str(essays.scores.tolist()), str(units.tolist())]
     progress = resume.place(KEPT, resume.key(made_of, contents, BASE))
     progress.mkdir(exist_ok=True)
+    grader: refit.Refit | crossval.Grader
     graders: dict[str, crossval.Grader] = dict(crossval.BASELINES)
     if params.checkpoint.source == "scratch":
-        graders[crossval.MODEL] = refit.from_scratch(params.checkpoint, *of_model)
+        grader = refit.from_scratch(params.checkpoint, *of_model)
     elif checkpoint.has_weights(BASE):
-        pretrained = refit.Pretrained(BASE, *of_model, essays, progress / "frozen")
-        graders |= {"hybrid": crossval.hybrid(pretrained.vectors), crossval.MODEL: pretrained}
+        grader = refit.Pretrained(BASE, *of_model, essays, progress / "frozen")
+        graders["hybrid"] = crossval.hybrid(grader.vectors)
     else:
-        graders[crossval.MODEL] = refit.Refit(BASE, *of_model)
+        grader = refit.Refit(BASE, *of_model)
+    if "hybrid" not in graders:
+        graders["hybrid"] = graders.pop("text")  # as in metrics/baseline.json: words stand in for vectors
+    graders[crossval.MODEL] = grader
     share = crossval.share_of_rest(params.split.validation_size, settings.folds)
     whole = crossval.out_of_fold(essays, units, settings, share, words, graders, rule, progress)
     found = crossval.report(whole, params.evaluate.calibration_bins, params.evaluate.bootstrap)
