@@ -13,7 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import quantiles
@@ -61,8 +61,14 @@ class Page:
 
     def files(self) -> list[Path]:
         """Files of uploads and downloads; Gradio leaves an empty one beside them."""
-        private = self.folder.glob("redacoes-*/**/*")
-        return [path for path in private if path.is_file() and path.stat().st_size]
+        found = []
+        for private in self.folder.glob("redacoes-*"):
+            for folder, _, names in os.walk(private):
+                for name in names:
+                    with suppress(FileNotFoundError):  # deleted in the meantime
+                        if Path(folder, name).stat().st_size:
+                            found.append(Path(folder, name))
+        return found
 
 
 @contextmanager
