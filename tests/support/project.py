@@ -186,6 +186,7 @@ def _compute(origin_path: Path, clone_path: Path) -> None:
     origin_path.with_name(STATUS).write_text(origin.git("status", "--porcelain", "--untracked-files=all"))
     origin.git("add", "-A")
     origin.git("commit", "-qm", "Record a run")
+    origin.git("gc", "-q")  # or each copy would be of twice as many files, most of them loose objects
     clone = Clone(clone_path, origin_path)
     shutil.copytree(origin_path / ".dvc" / "cache", clone_path / ".dvc" / "cache")
     checked(clone.run("dvc", "checkout"))
