@@ -78,7 +78,8 @@ def measure(what: str, folder: Path, count: int) -> float:
         tokenize = Tokenize(max_length=LENGTHS[1], truncation="head", batch_size=1)
         pool = ThreadPoolExecutor(train.threads)
         pad: Any = SimpleNamespace(pad_token_id=0)
-        scorer = Scorer(pad, tokenize, Decision("argmax"), len(LABELS), "tensorflow", "", classifier, pool, forward)
+        decision = Decision("argmax")
+        scorer = Scorer(pad, tokenize, decision, None, len(LABELS), "tensorflow", "", classifier, pool, forward)
         start = time.perf_counter()  # the making of the graph is in both passes
         scorer.logits(part["input_ids"])
         return time.perf_counter() - start

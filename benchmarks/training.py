@@ -12,11 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from redacoes import arrow, checkpoint, model, params, training
+from redacoes import arrow, checkpoint, defaults, model, params, training
 
 
 def main() -> None:
-    train = params.load("params.yaml").train
+    base = Path("models/base")
+    asked = params.load("params.yaml").train
+    train = defaults.settle(asked, checkpoint.load_config(base), checkpoint.has_weights(base), validated=True)
     model.configure(train.threads, train.seed)
     part = arrow.load("data/tokenized")["train"]
     tokenizer = checkpoint.load_tokenizer("models/base")
