@@ -10,6 +10,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from redacoes.errors import UserError
+from redacoes.model import graph
 
 Floats = NDArray[np.float32]
 
@@ -37,7 +38,7 @@ def gradient(classifier: Any) -> Callable[[Floats], tuple[Floats, Floats]]:
     width = classifier.get_input_embeddings().weight.shape[1]
     scores = tf.range(classifier.config.num_labels, dtype=tf.float32)
 
-    @tf.function(input_signature=[tf.TensorSpec([None, None, width], tf.float32)])
+    @graph(classifier, [tf.TensorSpec([None, None, width], tf.float32)])
     def traced(embeddings: Any) -> Any:
         with tf.GradientTape() as tape:
             tape.watch(embeddings)
@@ -63,7 +64,7 @@ def pooled(classifier: Any) -> Callable[[Mapping[str, NDArray[np.int32]]], Float
     encoder = getattr(classifier, classifier.base_model_prefix)
     names = ("input_ids", "attention_mask")
 
-    @tf.function(input_signature=[dict.fromkeys(names, tf.TensorSpec([None, None], tf.int32))])
+    @graph(classifier, [dict.fromkeys(names, tf.TensorSpec([None, None], tf.int32))])
     def traced(inputs: Any) -> Any:
         states = encoder(inputs, training=False).last_hidden_state
         mask = tf.cast(inputs["attention_mask"], states.dtype)[:, :, None]

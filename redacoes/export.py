@@ -178,12 +178,12 @@ def _tensorflow(source: Path) -> tuple[Runner, Callable[[Path, Form], None]]:
     classifier = model.load(source)
     spec = [tf.TensorSpec([None, None], tf.int64, name=name) for name in ("input_ids", "attention_mask")]
 
-    @tf.function(input_signature=spec)
+    @model.graph(classifier, spec)
     def forward(input_ids: Any, attention_mask: Any) -> dict[str, Any]:
         inputs = {"input_ids": tf.cast(input_ids, tf.int32), "attention_mask": tf.cast(attention_mask, tf.int32)}
         return {"logits": classifier(inputs, training=False).logits}
 
-    @tf.function(input_signature=spec)
+    @model.graph(classifier, spec)
     def serving(input_ids: Any, attention_mask: Any) -> dict[str, Any]:
         logits = forward(input_ids, attention_mask)["logits"]
         return {"logits": logits, "probabilities": tf.nn.softmax(logits)}

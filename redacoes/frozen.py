@@ -25,7 +25,7 @@ from transformers.modeling_tf_outputs import TFBaseModelOutput
 from redacoes import arrow
 from redacoes.batching import Ragged, padded_mask, sorted_batches
 from redacoes.errors import UserError
-from redacoes.model import Layers, stack_of
+from redacoes.model import Layers, graph, stack_of
 from redacoes.params import Settled
 
 Floats = NDArray[np.float32]
@@ -162,7 +162,7 @@ def forward(model: Any, layers: Layers) -> Callable[[Mapping[str, NDArray[np.int
     encoder, _ = stack_of(model)
     names = ("input_ids", "attention_mask")
 
-    @tf.function(input_signature=[dict.fromkeys(names, tf.TensorSpec([None, None], tf.int32))])
+    @graph(model, [dict.fromkeys(names, tf.TensorSpec([None, None], tf.int32))])
     def traced(inputs: Any) -> Any:
         outputs = encoder(inputs, training=False, output_hidden_states=True)
         first = tf.cast(outputs.last_hidden_state[:, 0], tf.float32)

@@ -270,6 +270,19 @@ def to_pytorch(model: Any) -> dict[str, NDArray[np.float32]]:
     return weights
 
 
+def converts(model: Any) -> bool:
+    """Tell whether AutoGraph has control flow by tensors to convert in the layers of `model`, as in DeBERTa's.
+
+    In other families there is none, and to look for it takes most of the time of tracing.
+    """
+    return model.config.model_type in ("deberta", "deberta-v2")
+
+
+def graph(model: Any, signature: Sequence[Any]) -> Callable[[Callable[..., Any]], Any]:
+    """Return the decorator `tf.function` for a function of this signature that calls `model`."""
+    return tf.function(input_signature=signature, autograph=converts(model))
+
+
 def forward(model: Any, inputs: Sequence[str]) -> Callable[[Mapping[str, NDArray[np.int32]]], NDArray[np.float32]]:
     """Return the model as a function from inputs, int32 ``(rows, length)``, to logits, float32 ``(rows, classes)``.
 
@@ -279,7 +292,7 @@ def forward(model: Any, inputs: Sequence[str]) -> Callable[[Mapping[str, NDArray
     """
     taken = [name for name in inputs if name in inspect.signature(model.call).parameters]
     signature = [dict.fromkeys(taken, tf.TensorSpec([None, None], tf.int32))]
-    traced = tf.function(lambda values: model(values, training=False).logits, input_signature=signature)
+    traced = graph(model, signature)(lambda values: model(values, training=False).logits)
     return lambda values: traced({name: values[name] for name in taken}).numpy()
 
 

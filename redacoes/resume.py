@@ -87,7 +87,7 @@ class Progress(tf_keras.callbacks.Callback):
         for layer in layers:
             layer._random_generator._maybe_init()  # else it exists from its first use on, which is too late to restore
         generators = [layer._random_generator._generator for layer in layers]
-        return tf.train.Checkpoint(model=self.model, optimizer=self.model.optimizer, generators=generators)
+        return tf.train.Checkpoint(model=self.model, generators=generators)  # the model's optimizer included
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Take up the weights and all that goes with them."""

@@ -22,6 +22,7 @@ from redacoes import arrow, frozen, head, probe
 from redacoes.batching import Ragged, epoch_batches
 from redacoes.errors import UserError
 from redacoes.frozen import Outputs, Pass, States
+from redacoes.model import converts
 from redacoes.params import Settled, Train
 from redacoes.resume import Progress
 
@@ -309,3 +310,8 @@ def _compile(model: Any, steps: int, train: Settled) -> None:
         loss=tf_keras.losses.CategoricalCrossentropy(from_logits=True),
         weighted_metrics=[tf_keras.metrics.CategoricalAccuracy(name="accuracy")],
     )
+    # what the first step would make it would be traced again for
+    optimizer._create_all_weights(model.trainable_variables)
+    if not converts(model):
+        for step in ("train_step", "test_step"):
+            setattr(model, step, tf.autograph.experimental.do_not_convert(getattr(model, step)))

@@ -54,6 +54,7 @@ def test_every_family(modules, tmp_path: Path, family: str) -> None:
 
     # and they alone are trained
     training.fit(classifier, *parts.values(), 0, train.model_copy(update={"keep": "last"}), tmp_path / "curves", tmp_path / "progress")  # fmt: skip
+    assert classifier.train_tf_function.experimental_get_tracing_count() == 1  # it takes seconds
     after = model.to_pytorch(classifier)
     moved = {name for name in before if not np.array_equal(before[name], after[name])}
     prefix = classifier.base_model_prefix
