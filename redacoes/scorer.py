@@ -108,8 +108,11 @@ class Scorer:
             ``truncated`` (bool: the model did not see all of them).
 
         Raises:
+            TypeError: `texts` is one text.
             ValueError: A text is not a str, or holds nothing that can be read; the message says which.
         """
+        if isinstance(texts, str):
+            raise TypeError("score takes a list of essays, and would score each letter of a str: score([text]), say")
         texts = list(texts)
         windows = ((start, texts[start : start + WINDOW]) for start in range(0, len(texts), WINDOW))
         scored = [table for _, table in self.stream(windows)]

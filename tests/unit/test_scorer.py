@@ -22,6 +22,8 @@ def test_what_cannot_be_scored_is_named_by_its_place(scorer: Scorer) -> None:
     for text, says in ((None, "text 1 is of type NoneType"), (7, "of type int"), (" \n\t", "holds nothing")):
         with pytest.raises(ValueError, match=says):
             scorer.score(["um texto", text])
+    with pytest.raises(TypeError, match=r"score\(\[text\]\)"):  # else each letter would be an essay
+        scorer.score("um texto")
 
 
 def test_the_range_leaves_out_five_percent_on_either_side(scorer: Scorer) -> None:
