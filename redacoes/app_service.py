@@ -3,7 +3,6 @@
 Nothing of an essay is logged or kept. Nothing here knows about Gradio.
 """
 
-import codecs
 import csv
 import io
 import json
@@ -21,7 +20,7 @@ import pandas as pd
 from redacoes import corpus
 from redacoes.app_texts import Language, say
 from redacoes.errors import FileError, UserError
-from redacoes.essay_files import RAW, EssayFile, Window
+from redacoes.essay_files import RAW, EssayFile, Window, encoding_of
 from redacoes.explain import Effect, by_sentence, sentences
 from redacoes.explanation import beginning
 from redacoes.neighbours import Neighbour, Neighbours
@@ -199,7 +198,7 @@ class Service:
             RefusedError: It cannot be read, or holds more than the page takes.
         """
         try:
-            source = _opened(path, column)
+            source = EssayFile(path, column, longest=CHARACTERS)
             windows = list(_within_limits(source, language))
         except FileError as error:
             raise RefusedError(say(f"file_{error.key}", language, **error.values)) from error
@@ -227,32 +226,11 @@ def told_reject(line: int, fault: str, language: Language) -> str:
     return say("reject", language, line=line, reason=say(f"row_{fault}", language, most=CHARACTERS)) if line else ""
 
 
-def _opened(path: str, column: str) -> EssayFile:
-    encoding = encoding_of(path)
-    try:
-        return EssayFile(path, column, ",", encoding, CHARACTERS)
-    except FileError as error:
-        if error.key != "separator":
-            raise
-        return EssayFile(path, column, error.values["separator"], encoding, CHARACTERS)
-
-
-def encoding_of(path: str) -> str:
-    """Return what a text file is encoded in: UTF-8, UTF-16 if it begins so, and else what Windows has in Brazil."""
-    content = Path(path).read_bytes()
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    try:
-        content.decode()
-    except UnicodeDecodeError:
-        return "cp1252"
-    return "utf-8-sig"
-
-
 def read_text(path: str, language: Language) -> str:
     """Return the text of a file. Raises RefusedError where it is none."""
     try:
-        text = Path(path).read_text(encoding=encoding_of(path))
+        content = Path(path).read_bytes()
+        text = content.decode(encoding_of(io.BytesIO(content)))
     except UnicodeError:
         text = "\0"
     if "\0" in text:

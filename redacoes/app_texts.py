@@ -32,8 +32,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "upload_one": ("Ou envie um arquivo .txt", "Or upload a .txt file"),
     "score": ("Corrigir", "Score"),
     "upload_many": (
-        "Arquivo .csv, .jsonl ou .parquet, com até {size} MB e {rows} redações",
-        "A .csv, .jsonl or .parquet file, up to {size} MB and {rows} essays",
+        "Arquivo .csv, .tsv, .jsonl ou .parquet, com até {size} MB e {rows} redações",
+        "A .csv, .tsv, .jsonl or .parquet file, up to {size} MB and {rows} essays",
     ),
     "column": ("Coluna do texto", "Column of the text"),
     "score_many": ("Corrigir a turma", "Score the class"),
@@ -117,8 +117,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The file has more than {most} characters in all; divide it.",
     ),
     "file_suffix": (
-        "O nome do arquivo deve terminar em .csv, .jsonl ou .parquet.",
-        "The file's name must end in .csv, .jsonl or .parquet.",
+        "O nome do arquivo deve terminar em .csv, .tsv, .jsonl ou .parquet.",
+        "The file's name must end in .csv, .tsv, .jsonl or .parquet.",
     ),
     "file_kind": (
         "O arquivo não é o que o nome diz; exporte-o da planilha como CSV.",
@@ -131,7 +131,6 @@ TEXTS: dict[str, tuple[str, str]] = {
         "A coluna {column!r} tem o nome de uma das colunas de notas; mude-o.",
         "The column {column!r} has the name of one that scoring adds; rename it.",
     ),
-    "file_separator": ("As colunas são separadas por {separator!r}.", "Columns are separated by {separator!r}."),
     "file_no_column": (
         "Não há coluna {column!r}; as do arquivo são {known}.",
         "There is no column {column!r}; those of the file are {known}.",

@@ -6,6 +6,7 @@ Nothing here knows about splits, Arrow or tokens.
 import ast
 import codecs
 import csv
+import json
 import re
 import unicodedata
 from array import array
@@ -241,7 +242,7 @@ def _records(path: Path, data: Data) -> Iterator[tuple[int, dict[str, str] | Rag
         except UnicodeError as error:
             raise UserError(
                 f"{path}{_bad_line(path, encoding)}: not {data.encoding} text ({_reason(error)}); "
-                "set data.encoding, for instance to latin-1, or save the file as UTF-8"
+                "set data.encoding to what it is (cp1252 where Excel wrote it), or save the file as UTF-8"
             ) from error
     if header is None:
         raise UserError(f"{path} is empty; it needs a header and rows")
@@ -275,21 +276,37 @@ def container(start: bytes) -> str | None:
     return next((kind for magic, kind in CONTAINERS.items() if start.startswith(magic)), None)
 
 
+def codec(encoding: str) -> str:
+    """Return the codec that reads text of an encoding.
+
+    UTF-8 may begin with a byte order mark. What calls itself Latin-1 is read as Windows-1252, as browsers do (WHATWG,
+    "Encoding Standard", 4.2): its quotes and dashes would be control characters.
+
+    Raises:
+        LookupError: Python knows no text encoding of this name.
+    """
+    try:
+        name = codecs.lookup(encoding).name
+        "".encode(name)
+    except ValueError as error:
+        raise LookupError(str(error)) from error
+    return {"utf-8": "utf-8-sig", "iso8859-1": "cp1252"}.get(name, name)
+
+
 def _check_file(path: Path, encoding: str) -> str:
     if path.is_dir():
         raise UserError(f"{path} is a folder; data.csv must name a CSV file in it")
     if not path.is_file():
         raise UserError(f"{path} does not exist; data.csv must name a CSV file{nearest(path.name, _siblings(path))}")
     try:
-        name = codecs.lookup(encoding).name
-        "".encode(name)
-    except (LookupError, ValueError) as error:
+        name = codec(encoding)
+    except LookupError as error:
         raise UserError(f"data.encoding is {encoding!r}, which Python does not know as a text encoding") from error
     with path.open("rb") as binary:
         start = binary.read(4096)
     if kind := container(start):
         raise UserError(f"{path} is {kind}, whatever its name says; export it as CSV text")
-    return "utf-8-sig" if name == "utf-8" else name
+    return name
 
 
 def _siblings(path: Path) -> list[str]:
@@ -316,9 +333,10 @@ def _check_header(path: Path, header: list[str], data: Data) -> None:
             continue
         for other in ",;\t|":
             if len(header) == 1 and other != data.delimiter and name in header[0].split(other):
+                typed = "" if other == "\t" else f" (-S \"data.delimiter='{other}'\")"
                 raise UserError(
                     f"{path}, line 1: the columns are separated by {other!r}, not by {data.delimiter!r}; "
-                    f"set data.delimiter to {other!r}"
+                    f"set data.delimiter to {json.dumps(other)}{typed}"
                 )
         raise UserError(
             f"{path}, line 1: no column {name!r} among {', '.join(map(repr, header))}{nearest(name, header)} "

@@ -4,6 +4,7 @@ What is learnt from is read by `corpus`, which asks for more. Nothing here knows
 """
 
 import codecs
+import csv
 import io
 import json
 import re
@@ -11,7 +12,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,9 +24,34 @@ STDIN = "-"
 ROWS = 1024  # of a window
 CHARACTERS = 8_000_000  # of the text in a window, whichever comes first
 BATCH = 256  # rows of Parquet at once
-SUFFIXES = {".csv": "csv", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet"}
+CHUNK = 1 << 20  # bytes that are looked at in one go
+DELIMITERS = ",;\t|"  # of which one is taken where none is named
+SUFFIXES = {".csv": "csv", ".tsv": "csv", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet"}
 RAW = "json"  # the one column in which a row of JSON lines is carried, as it was written
 ADDED = re.compile(r"predicted|expected|confidence|p_\d+|low|high|tokens|truncated")  # columns that scoring adds
+
+
+def encoding_of(file: IO[bytes]) -> str:
+    """Return the codec that reads a file's text: UTF-16 where it begins so, UTF-8, or else Windows-1252.
+
+    Excel writes the last in Brazil. A damaged byte in UTF-8 does not make it that: what counts is whether, beyond
+    ASCII, more bytes are no UTF-8 than characters are.
+
+    Args:
+        file: At its beginning, where it is left.
+    """
+    if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        file.seek(0)
+        return "utf-16"
+    file.seek(0)
+    decoder, balance = codecs.getincrementaldecoder("utf-8")("surrogateescape"), 0
+    while chunk := file.read(CHUNK):
+        text = decoder.decode(chunk)
+        if not text.isascii():
+            escaped = len(re.findall("[\udc80-\udcff]", text))
+            balance += len(re.findall("[^\0-\x7f]", text)) - 2 * escaped
+    file.seek(0)
+    return "utf-8-sig" if balance >= 0 else "cp1252"
 
 
 class Fault(NamedTuple):
@@ -79,14 +105,21 @@ class EssayFile:
         unpacked: Bytes that it has once it is unpacked; 0 where that is not known.
     """
 
-    def __init__(self, path: str, column: str, delimiter: str, encoding: str, longest: int | None = None) -> None:
+    def __init__(
+        self,
+        path: str,
+        column: str,
+        delimiter: str | None = None,
+        encoding: str | None = None,
+        longest: int | None = None,
+    ) -> None:
         """Open the file and look at what it begins with, so that a mistake is told before anything takes long.
 
         Args:
             path: Of the file; ``-`` for the standard input, which may be a CSV or JSON lines.
             column: Where the essay stands.
-            delimiter: Between the fields of a CSV: one character, or ``\\t`` written out.
-            encoding: Of the text of a CSV or of JSON lines.
+            delimiter: Between the fields of a CSV: one character, or ``\\t`` written out. None: what the header says.
+            encoding: Of the text of a CSV or of JSON lines. None: what `encoding_of` finds.
             longest: Characters that an essay may have; as many as it has where this is None. Then a Parquet file is
                 taken for the user's own; else for one that may repeat a long text to fill the memory.
 
@@ -94,30 +127,35 @@ class EssayFile:
             FileError: It has no such column, or is a file of another kind.
             UserError: There is no such file, or it cannot be opened.
         """
-        self._delimiter = delimiter.replace("\\t", "\t")
-        if len(self._delimiter) != 1 or self._delimiter in '"\r\n':
+        self._delimiter = delimiter and delimiter.replace("\\t", "\t")
+        if self._delimiter is not None and (len(self._delimiter) != 1 or self._delimiter in '"\r\n'):
             raise UserError(f"--delimiter is {delimiter!r}; it must be one character, and no quote or line break")
         self.name, self.column, self._longest = "standard input" if path == STDIN else path, column, longest
         try:
-            "".encode(encoding)
+            named = None if encoding is None else corpus.codec(encoding)
         except LookupError as error:
             raise UserError(f"--encoding is {encoding!r}, which Python does not know as a text encoding") from error
-        self._encoding = "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
         self._file = self._open(path)
         start = self._file.peek(4096)[:4096]
         self.unpacked = 0 if path == STDIN else Path(path).stat().st_size
         suffix = Path(path).suffix.lower()
         if path != STDIN and suffix not in SUFFIXES:
-            raise FileError(f"{path} must be named .csv, .jsonl or .parquet, so that its format is known", "suffix")
-        self.kind = SUFFIXES.get(suffix, "json" if start.lstrip().startswith(b"{") else "csv")
-        if (found := corpus.container(start)) and (self.kind, found) != ("parquet", corpus.CONTAINERS[b"PAR1"]):
             raise FileError(
-                f"{self.name} is {found}, and is read as {self.kind}; export it, or name it as what it is", "kind"
+                f"{path} must be named .csv, .tsv, .jsonl or .parquet, so that its format is known", "suffix"
+            )
+        self.kind = SUFFIXES.get(suffix, "json" if start.lstrip().startswith(b"{") else "csv")
+        if (other := corpus.container(start)) and (self.kind, other) != ("parquet", corpus.CONTAINERS[b"PAR1"]):
+            raise FileError(
+                f"{self.name} is {other}, and is read as {self.kind}; export it, or name it as what it is", "kind"
             )
         if not start:
             raise FileError(f"{self.name} is empty", "empty")
-        if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and self._encoding == "utf-8-sig":
-            raise FileError(f"{self.name} is UTF-16 text; add --encoding utf-16", "encoding")
+        found = encoding_of(io.BytesIO(start) if path == STDIN else self._file) if self.kind != "parquet" else ""
+        if named == "utf-8-sig" and found not in ("", named):
+            raise FileError(
+                f"{self.name} is no UTF-8 text; leave --encoding out, and it is read as {found}", "encoding"
+            )
+        self._encoding = named or found
         self._share: float | None = None
         self.schema: pa.Schema | None = None  # of what is carried; JSON has none
         self._items = {"csv": self._csv, "json": self._json, "parquet": self._parquet}[self.kind]()
@@ -185,14 +223,11 @@ class EssayFile:
                 column=taken[0],
             )
         if self.column not in columns:
-            for other in ",;\t|":
-                if len(columns) == 1 and other != self._delimiter and other in columns[0]:
-                    raise FileError(
-                        f"{self.name}: the columns are separated by {other!r}, not by {self._delimiter!r}; "
-                        f"add --delimiter {other!r}",
-                        "separator",
-                        separator=other,
-                    )
+            if len(columns) == 1 and self.kind == "csv" and any(other in columns[0] for other in DELIMITERS):
+                raise FileError(
+                    f"{self.name}: the columns are not separated by {self._delimiter!r}; leave --delimiter out",
+                    "separator",
+                )
             known = ", ".join(map(repr, columns))
             raise FileError(
                 f"{self.name}: no column {self.column!r} among {known}{nearest(self.column, columns)} "
@@ -218,7 +253,7 @@ class EssayFile:
             return Fault("nul", "it holds a NUL, so it is no text")
         if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
             told = self._encoding.removesuffix("-sig")
-            return Fault("encoding", f"not {told} text (--encoding names another, such as latin-1)")
+            return Fault("encoding", f"not {told} text (--encoding names another)")
         return None
 
     def _lines(self) -> Iterator[str]:
@@ -230,7 +265,22 @@ class EssayFile:
                 message = f"{self.name} is not {self._encoding} text; --encoding names another"
                 raise FileError(message, "encoding") from error
 
+    def _separator(self) -> str:
+        """Return what separates the names in the header: that of `DELIMITERS` by which there is the essay's column.
+
+        Where by none there is, it is that which gives the most columns, so that a message can name them.
+        """
+        start = self._file.peek(4096)[:4096].decode(self._encoding, "replace")
+        header = next(iter(start.splitlines()), "")
+
+        def columns(delimiter: str) -> tuple[bool, int]:
+            names = [name.strip() for name in next(csv.reader([header], delimiter=delimiter), [])]
+            return self.column in names, len(names)
+
+        return max(DELIMITERS, key=columns)
+
     def _csv(self) -> Iterator[tuple[Any, str] | Reject]:
+        self._delimiter = self._delimiter or self._separator()
         rows = corpus.rows(self._lines(), self._delimiter, self.name)
         first = next(rows, None)
         if first is None:

@@ -56,7 +56,7 @@ class Output:
             UserError: The suffix is none that is known, the folder does not exist, or another process writes the file.
         """
         if target.suffix.lower() not in SUFFIXES:
-            raise UserError(f"--out {target} must be named .csv, .jsonl or .parquet, so that its format is known")
+            raise UserError(f"--out {target} must be named .csv, .tsv, .jsonl or .parquet, so that its format is known")
         if not target.parent.is_dir():
             raise UserError(f"there is no folder {target.parent} to write {target.name} into; make it first")
         if target.is_dir():
@@ -113,7 +113,10 @@ class Output:
         """
         draft = self.parts / "whole"
         kind = SUFFIXES[self.target.suffix.lower()]
-        {"csv": _write_csv, "json": _write_json, "parquet": _write_parquet}[kind](draft, self._written, carried)
+        if kind == "csv":
+            _write_csv(draft, self._written, carried, "\t" if self.target.suffix.lower() == ".tsv" else ",")
+        else:
+            {"json": _write_json, "parquet": _write_parquet}[kind](draft, self._written, carried)
         draft.replace(self.target)
         shutil.rmtree(self.parts)
 
@@ -172,10 +175,10 @@ def _write_json(draft: Path, parts: Sequence[Path], carried: pa.Schema | None) -
             file.write(json.dumps({**row, **scores}, ensure_ascii=False, default=str) + "\n")
 
 
-def _write_csv(draft: Path, parts: Sequence[Path], carried: pa.Schema | None) -> None:
+def _write_csv(draft: Path, parts: Sequence[Path], carried: pa.Schema | None, delimiter: str) -> None:
     names = list(_kinds(parts)) if carried is None else carried.names
     with draft.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
+        writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
         for number, (row, scores) in enumerate(_objects(parts, carried)):
             if number == 0:
                 writer.writerow([*names, *scores])

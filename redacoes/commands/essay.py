@@ -1,6 +1,7 @@
 """One essay, from a file or standard input, and what is shown of it."""
 
 import argparse
+import io
 import os
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ MOST = 1_000_000  # characters, as of a field of a CSV
 
 def add_argument(parser: argparse.ArgumentParser) -> None:
     """Describe the essay and the model on the command line."""
-    parser.add_argument("file", metavar="FILE", help="a text file in UTF-8 with one essay, or - for standard input")
+    parser.add_argument("file", metavar="FILE", help="a text file with one essay, or - for standard input")
     add_model(parser)
 
 
@@ -21,23 +22,21 @@ def read(name: str) -> str:
     """Return the cleaned essay in a file, or in standard input where `name` is ``-``.
 
     Raises:
-        UserError: There is no such file, or it holds no text in UTF-8, nothing that can be read, or too much.
+        UserError: There is no such file, or it holds no text, nothing that can be read, or too much.
     """
     from redacoes.corpus import clean, container
+    from redacoes.essay_files import encoding_of
 
     shown = "standard input" if name == "-" else name
     content = sys.stdin.buffer.read(4 * MOST + 4) if name == "-" else _content(Path(name))
     if kind := container(content):
-        raise UserError(f"{shown} is {kind}, not a text file; save the essay as plain text in UTF-8")
-    if b"\0" in content:
-        raise UserError(f"{shown} is binary or UTF-16, not a text file in UTF-8; save the essay as plain text in UTF-8")
+        raise UserError(f"{shown} is {kind}, not a text file; save the essay as plain text")
     try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise UserError(
-            f"{shown}, line {line}: not UTF-8 text; if it is Latin-1, iconv -f latin1 -t utf-8 converts it"
-        ) from error
+        text = content.decode(encoding_of(io.BytesIO(content)))
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        raise UserError(f"{shown} is not a text file, or damaged; save the essay as plain text in UTF-8")
     if len(text) > MOST:
         raise UserError(f"{shown} has more than {MOST:,} characters, which is no essay; name a file with one essay")
     if not (text := clean(text)):

@@ -16,13 +16,13 @@ SHOWN = 20  # rows that are reported one by one
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
-    parser.add_argument("essays", metavar="FILE", help="a .csv, .jsonl or .parquet file, or - for standard input")
-    parser.add_argument("--out", metavar="FILE", required=True, type=Path, help="a .csv, .jsonl or .parquet file")
+    parser.add_argument("essays", metavar="FILE", help="a .csv, .tsv, .jsonl or .parquet file, or - for standard input")
+    parser.add_argument("--out", metavar="FILE", required=True, type=Path, help="a .csv, .tsv, .jsonl or .parquet file")
     add_model(parser)
     add_backend(parser)
     parser.add_argument("--text-column", metavar="NAME", default="essay", help="where the essay stands (%(default)s)")
-    parser.add_argument("--delimiter", metavar="C", default=",", help="between the fields of a CSV (%(default)s)")
-    parser.add_argument("--encoding", default="utf-8", help="of a CSV or of JSON lines (%(default)s)")
+    parser.add_argument("--delimiter", metavar="C", help="between the fields of a CSV (what its header says)")
+    parser.add_argument("--encoding", help="of a CSV or of JSON lines (UTF-8, UTF-16 or Windows-1252: what it is)")
     parser.add_argument("--resume", action="store_true", help="go on where a run to the same file was stopped")
     parser.add_argument("--rejects", metavar="FILE", type=Path, help="write rows that cannot be scored, as JSON lines")
     parser.add_argument("--strict", action="store_true", help="stop at the first row that cannot be scored")

@@ -2,17 +2,21 @@
 
 import csv
 import io
+import shlex
+import shutil
 import tracemalloc
 from pathlib import Path
 
 import pytest
+from dvc.utils.hydra import apply_overrides
 from hypothesis import given
 from hypothesis import strategies as st
 
 from redacoes import corpus
 from redacoes.corpus import Essay, Tally
 from redacoes.errors import UserError
-from tests.support import PARAMS
+from redacoes.params import load
+from tests.support import PARAMS, ROOT
 
 DATA = PARAMS.data
 
@@ -43,8 +47,8 @@ FAULTS = {
     "half point": ("essay,score\na,3.5\n", {}, "'3.5' is not a whole score from 0 to 10; set data.rounding"),
     "ragged row": ("essay,score\na,1\nb,2,3\n", {}, "line 3: 3 fields where the header has 2; mend the row, or put a field that holds ',' in quotes"),
     "unclosed quote": ('essay,score\na,1\n"b,2\nc,3\n', {}, "line 3: the quotes of this row cannot be read"),
-    "wrong delimiter": ("essay;score\na;1\n", {}, "separated by ';', not by ','; set data.delimiter"),
-    "encoding": ("essay,score\na,1\nação,2\n".encode("latin-1"), {}, "line 3: not utf-8 text"),
+    "wrong delimiter": ("essay;score\na;1\n", {}, "separated by ';', not by ','; set data.delimiter to \";\" (-S \"data.delimiter=';'\")"),
+    "encoding": ("essay,score\na,1\nação,2\n".encode("latin-1"), {}, "set data.encoding to what it is (cp1252 where"),
     "unknown encoding": ("essay,score\na,1\n", {"encoding": "utf-9"}, "data.encoding is 'utf-9'"),
     "NUL": ("essay,score\na,1\nb\0,2\n", {}, "line 3: holds a NUL byte"),
     "binary": (b"PK\x03\x04rest", {}, "is a ZIP or Excel file"),
@@ -62,6 +66,23 @@ def test_a_fault_is_one_sentence_with_its_place(tmp_path: Path, fault: str) -> N
     assert str(caught.value).startswith((str(path), "data."))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("delimiter", list(";|"))
+def test_the_option_that_a_message_gives_is_right_in_a_shell(tmp_path: Path, delimiter: str) -> None:
+    path = write(tmp_path, f"essay{delimiter}score\na{delimiter}1\n")
+    with pytest.raises(UserError) as caught:
+        read(path)
+    typed = str(caught.value).partition("(")[2].removesuffix(")")
+    params = Path(shutil.copy(ROOT / "tests/params.yaml", tmp_path))
+    apply_overrides(params, shlex.split(typed)[1:])
+    assert [essay.text for essay in corpus.read(path, load(params).data, Tally())] == ["a"]
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ISO-8859-1", "cp1252"])
+def test_quotes_and_dashes_of_windows_are_kept(tmp_path: Path, encoding: str) -> None:
+    path = write(tmp_path, "essay,score\n“Ação” – fim…,1\n".encode("cp1252"))
+    assert [essay.text for essay in read(path, encoding=encoding)[0]] == ["“Ação” – fim…"]
 
 
 def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:

@@ -144,7 +144,7 @@ def test_rows_that_cannot_be_scored_are_told_by_line_and_kept(command: Command) 
     assert said.splitlines()[:-1] == [
         "rejected: a.csv, line 4: the essay is empty",
         "rejected: a.csv, line 5: 3 fields where the header has 2",
-        "rejected: a.csv, line 7: not utf-8 text (--encoding names another, such as latin-1)",
+        "rejected: a.csv, line 7: not utf-8 text (--encoding names another)",
         "rejected: a.csv, line 8: it holds a NUL, so it is no text",
     ]
     assert "3 essays scored" in said
@@ -191,7 +191,8 @@ def zipped() -> bytes:
 
 MISTAKES = {
     "no column": ("a.csv", b"Essay,id\na,1\n", [], "no column 'essay' among 'Essay', 'id'; did you mean 'Essay'?"),
-    "delimiter": ("a.csv", b"essay;id\na;1\n", [], "separated by ';', not by ','; add --delimiter ';'"),
+    "delimiter": ("a.csv", b"essay;id\na;1\n", ["--delimiter", ","], "not separated by ','; leave --delimiter out"),
+    "other delimiter": ("a.csv", b"Essay;id\na;1\n", [], "among 'Essay', 'id'; did you mean 'Essay'?"),
     "taken": ("a.csv", b"essay,p_3\na,1\n", [], "has a column 'p_3' already"),
     "taken in JSON": ("a.jsonl", b'{"essay": "a", "low": 1}', [], "line 1, has a 'low' already"),
     "twice": ("a.csv", b"essay,x,x\na,1,2\n", [], "the column 'x' stands twice"),
@@ -207,9 +208,15 @@ MISTAKES = {
     "zip": ("a.csv", zipped(), [], "is a ZIP or Excel file, and is read as csv"),
     "no parquet": ("a.parquet", b"essay,id\na,1\n", [], "no whole Parquet file"),
     "cut parquet": ("a.parquet", b"PAR1" + b"x" * 100, [], "no whole Parquet file"),
-    "suffix": ("a.txt", b"essay\na\n", [], "must be named .csv, .jsonl or .parquet"),
+    "suffix": ("a.txt", b"essay\na\n", [], "must be named .csv, .tsv, .jsonl or .parquet"),
     "encoding": ("a.csv", b"essay\na\n", ["--encoding", "utf-9"], "which Python does not know"),
-    "utf-16": ("a.csv", "essay\na\n".encode("utf-16"), [], "is UTF-16 text; add --encoding utf-16"),
+    "utf-16": ("a.csv", "essay\na\n".encode("utf-16"), ["--encoding", "utf-8"], "leave --encoding out"),
+    "cp1252": (
+        "a.csv",
+        "id,essay\n1,ação\n2,não\n".encode("cp1252"),
+        ["--encoding", "utf8"],
+        "a.csv is no UTF-8 text; leave --encoding out, and it is read as cp1252",
+    ),
     "long delimiter": ("a.csv", b"essay\na\n", ["--delimiter", ";;"], "must be one character"),
     "same file": ("a.csv", b"essay\na\n", ["--rejects", "a.csv"], "is the file of essays"),
     "out suffix": ("a.csv", b"essay\na\n", ["--out", "o.xlsx"], "must be named .csv"),
@@ -239,15 +246,26 @@ def test_encodings_and_odd_texts(command: Command) -> None:
         "=cmd|' /C calc'!A0",
         "x" * 900_000,
     ]
-    for encoding, option in (("utf-8-sig", []), ("utf-16", ["--encoding", "utf-16"])):
+    for encoding, option in (("utf-8-sig", []), ("utf-16", []), ("utf-16", ["--encoding", "utf-16"])):
         buffer = io.StringIO()
         csv.writer(buffer, delimiter=";").writerows([["essay"], *([text] for text in texts)])
         Path("a.csv").write_bytes(buffer.getvalue().encode(encoding))
         assert command("a.csv", "--out", "o.jsonl", "--delimiter", ";", *option)[0] == 0
         assert list(read("o.jsonl")["essay"]) == texts
-    Path("a.csv").write_bytes("essay\nação\n".encode("latin-1"))
-    assert command("a.csv", "--out", "o.csv", "--encoding", "latin-1")[0] == 0
-    assert list(read("o.csv")["essay"]) == ["ação"]
+
+
+WINDOWS = "“Ação” – disse a professora…"
+
+
+@pytest.mark.parametrize("options", [[], ["--encoding", "cp1252"], ["--encoding", "latin-1"]])
+def test_what_excel_writes_is_read_with_its_quotes_and_dashes(command: Command, options: list[str]) -> None:
+    for name, delimiter in (("a.csv", ";"), ("a.tsv", "\t")):
+        rows = [f"{number}{delimiter}{WINDOWS}" for number in range(20)]
+        text = "\r\n".join([f"id{delimiter}essay", *rows])  # a header in ASCII, as most are
+        Path(name).write_bytes(text.encode("cp1252"))
+        status, said = command(name, "--out", "o.tsv", *options)
+        assert (status, "rejected" in said) == (0, False)
+        assert Path("o.tsv").read_text(encoding="utf-8").splitlines()[1].startswith(f"0\t{WINDOWS}\t")
 
 
 @settings(max_examples=50)
