@@ -30,6 +30,7 @@ from redacoes import app_views
 from redacoes.app_service import CHARACTERS, MEGABYTES, ROWS, Class, RefusedError, Service, read_text, spreadsheet
 from redacoes.app_texts import Language, say
 from redacoes.errors import UserError
+from redacoes.essay_files import SUFFIXES
 from redacoes.explanation_page import COLOURS, PARTS
 
 KEPT = 900  # seconds for which a file may lie in the private folder
@@ -137,16 +138,20 @@ def blocks(service: Service, files: Files) -> gr.Blocks:
         told = [app_views.heading(service, language), app_views.status(service, language)]
         return [*told, app_views.model(service, language), gr.Timer(active=not ready)]
 
-    @_told
-    def read(path: str | None, language: Language, request: gr.Request) -> str:
+    def read(path: str | None, language: Language, request: gr.Request) -> tuple[Any, str]:
         if path is None:
-            return ""
+            return "", ""
         files.keep(request, path)
-        return read_text(path, language)
+        try:
+            return read_text(path, language), ""
+        except RefusedError as refused:
+            return gr.skip(), app_views.refusal(refused)
 
-    @_told
     def score_one(text: str, language: Language) -> str:
-        return app_views.answer(service.score(text, language), language)
+        try:
+            return app_views.answer(service.score(text, language), language)
+        except RefusedError as refused:
+            return app_views.refusal(refused)
 
     def again(text: str, shown: str | None, scored: Class | None, language: Language) -> tuple[Any, Any]:
         # what was not shown when the language was chosen is left alone: it may have come in the meantime
@@ -159,7 +164,6 @@ def blocks(service: Service, files: Files) -> gr.Blocks:
         found = service.score(text, "en" if language == "en" else "pt")
         return {**found.score, "warnings": found.warnings}
 
-    @_told
     def score_file(
         path: str | None,
         column: str,
@@ -177,6 +181,18 @@ def blocks(service: Service, files: Files) -> gr.Blocks:
         spreadsheet(table, target)
         return app_views.many(scored, language), str(target), scored
 
+    def score_class(
+        path: str | None,
+        column: str,
+        language: Language,
+        request: gr.Request,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008 (as above)
+    ) -> tuple[str, str | None, Class | None]:
+        try:
+            return score_file(path, column, language, request, progress)
+        except RefusedError as refused:
+            return app_views.refusal(refused), None, None
+
     def closed(request: gr.Request) -> None:
         files.forget(request)
         # Gradio keeps what each tab last sent and was shown, whether it is closed or not
@@ -192,7 +208,7 @@ def blocks(service: Service, files: Files) -> gr.Blocks:
             button = gr.Button(variant="primary", elem_id="score")
             result = gr.HTML(elem_id="result")
         with gr.Tab("Turma") as tab_many:
-            table_file = gr.File(file_types=[".csv", ".jsonl", ".ndjson", ".parquet"], height=140, elem_id="table-file")
+            table_file = gr.File(file_types=[*SUFFIXES], height=140, elem_id="table-file")
             column = gr.Textbox("essay")
             button_many = gr.Button(variant="primary", elem_id="score-many")
             scored = gr.State()
@@ -215,12 +231,17 @@ def blocks(service: Service, files: Files) -> gr.Blocks:
         )
         timer = gr.Timer(1)
         timer.tick(look, language, [head, state, about, timer], **private)
-        upload.upload(read, [upload, language], essay, **private)
-        button.click(score_one, [essay, language], result, api_visibility="private", concurrency_id="score")
-        button_many.click(
-            score_file,
-            [table_file, column, language],
-            [summary, download, scored],
+        upload.upload(read, [upload, language], [essay, result], **private)
+        scoring = {"api_visibility": "private", "concurrency_id": "score"}
+        one = button.click(score_one, [essay, language], result, **scoring)
+        of_class = [table_file, column, language], [summary, download, scored]
+        many = button_many.click(score_class, *of_class, **scoring)
+        # no result stays, nor comes, beneath what it is not of
+        essay.change(None, None, result, js="() => ''", cancels=one)
+        gr.on([table_file.change, column.change], lambda: ("", None, None), None, of_class[1], cancels=many, **private)
+        gr.Button(visible=False).click(  # clients of the API are told of a refusal by an error
+            _told(score_file),
+            *of_class,
             api_name="score_file",
             api_description="Score a file of essays: HTML that tells of them, and a CSV with all of them.",
             concurrency_id="score",

@@ -43,6 +43,11 @@ def status(service: Service, language: Language) -> str:
     return _section(f'<p role="status" class="{service.state}">{escape(text)}</p>')
 
 
+def refusal(refused: Exception) -> str:
+    """Return why there is no result, in its place."""
+    return _section(f'<p role="alert" class="warning">{escape(str(refused))}</p>')
+
+
 def answer(found: Answer, language: Language) -> str:
     """Return the score of one essay, how sure it is, and what moved it."""
     score = found.score

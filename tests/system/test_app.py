@@ -261,6 +261,60 @@ def test_an_answer_outlasts_a_language_that_was_chosen_before(browser: Any, page
         assert opened.query_selector("#result .essay")
 
 
+def test_no_result_stays_beneath_what_it_is_not_of(
+    browser: Any, page: Page, known: list[tuple[str, int, float]], tmp_path: Path
+) -> None:
+    (text, predicted, _), (other, *_) = known[:2]
+    (tmp_path / "foto.txt").write_bytes(b"\x89PNG\r\n\x1a\n\0\0")
+    for name, column in (("a.csv", "essay"), ("b.csv", "texto")):
+        pd.DataFrame({column: [text, other]}).to_csv(tmp_path / name, index=False)
+    with tab(browser, page) as opened:
+
+        def gone(element: str) -> None:
+            opened.wait_for_function("name => document.querySelector(name).innerText.trim() === ''", arg=element)
+
+        opened.fill("#essay textarea", text)
+        opened.click("#score")
+        opened.get_by_text(f"Nota estimada: {predicted}").wait_for()
+        opened.fill("#essay textarea", other)
+        gone("#result")
+
+        held: list[Any] = []  # the text changes while it is being scored
+        opened.route("**/queue/join*", lambda route: held.append(route), times=1)
+        opened.click("#score")
+        while not held:
+            opened.wait_for_timeout(50)
+        opened.fill("#essay textarea", f"{other} E mais.")
+        held[0].continue_()
+        opened.fill("#essay textarea", text)
+        with opened.expect_response("**/queue/data*"):
+            opened.click("#score")
+        opened.wait_for_selector("#result .essay")
+        assert f"Nota estimada: {predicted}" in opened.inner_text("#result")
+
+        opened.fill("#essay textarea", "a" * (app_service.CHARACTERS + 1))
+        opened.click("#score")
+        opened.get_by_text("o limite é").wait_for()
+        assert opened.query_selector("#result .essay") is None
+        assert opened.locator("#result [role=alert]").count() == 1
+        opened.set_input_files("#upload input[type=file]", tmp_path / "foto.txt")
+        opened.get_by_text("O arquivo não é um texto").wait_for()
+
+        opened.get_by_role("tab", name="Turma").click()
+        opened.click("#score-many")
+        opened.get_by_text("Escolha um arquivo primeiro.").wait_for()
+        opened.set_input_files("#table-file input[type=file]", tmp_path / "a.csv")
+        gone("#summary")
+        opened.click("#score-many")
+        opened.wait_for_selector("#summary .bars")
+        opened.wait_for_selector("#download a")
+        opened.get_by_label("Coluna do texto").fill("texto")
+        gone("#summary")
+        opened.click("#score-many")
+        opened.locator("#summary").get_by_text("Não há coluna 'texto'").wait_for()
+        assert opened.query_selector("#download a") is None
+
+
 def test_the_keyboard_is_enough(browser: Any, page: Page, known: list[tuple[str, int, float]]) -> None:
     text, predicted, _ = known[1]
     with tab(browser, page) as opened:
