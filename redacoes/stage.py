@@ -11,18 +11,30 @@ from collections.abc import Callable
 import psutil
 
 from redacoes import params
-from redacoes.errors import told
+from redacoes.errors import UserError, told
 
 SHELLS = {"sh", "bash", "dash", "zsh", "fish", "ksh", "busybox"}
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
-def run(main: Callable[[params.Params], None]) -> None:
-    """Validate `params.yaml`, call `main` with it, and exit non-zero with one sentence on stderr if that fails."""
+def run(main: Callable[[params.Params], None], refused: str = "") -> None:
+    """Validate `params.yaml`, call `main` with it, and exit non-zero with one sentence on stderr if that fails.
+
+    Args:
+        main: What the stage does.
+        refused: What is said besides where `params.yaml` is not legal.
+    """
     if "DVC_STAGE" in os.environ:  # DVC sets it; whoever runs a stage by hand may well leave it running
         die_with_parent()
     with told():
-        main(params.load("params.yaml"))
+        main(_load("params.yaml", refused))
+
+
+def _load(path: str, refused: str) -> params.Params:
+    try:
+        return params.load(path)
+    except UserError as error:
+        raise UserError(f"{error}; {refused}") if refused else error from None
 
 
 def die_with_parent() -> None:

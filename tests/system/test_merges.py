@@ -67,9 +67,9 @@ def test_a_merge_of_two_runs_stops_and_is_resolved_by_the_steps_of_the_guide(
     clone = make_pulled("fusão")
     clone.configure(project.remote(tmp_path / "remoto"))
     # changes that stand lines apart in dvc.lock, of which the first leaves the result as it was: git would merge them
-    assert branch(clone, "iterações", **{"baseline.max_iterations": "900"}) == {"baseline", "crossval"}
-    assert branch(clone, "palavras", **{"baseline.ngrams": "1"}) == {"baseline", "evaluate", "crossval"}
-    assert merge(clone, "palavras", "iterações", "fusão") == {"baseline", "crossval"}
+    assert branch(clone, "iterações", **{"baseline.max_iterations": "900"}) == {"check", "baseline", "crossval"}
+    assert branch(clone, "palavras", **{"baseline.ngrams": "1"}) == {"check", "baseline", "evaluate", "crossval"}
+    assert merge(clone, "palavras", "iterações", "fusão") == {"check", "baseline", "crossval"}
     values = YAML(typ="safe", pure=True).load(clone.text("dvc.lock"))["stages"]["baseline"]["params"]["params.yaml"]
     assert (values["baseline"]["max_iterations"], values["baseline"]["ngrams"]) == (900, 1)
 
@@ -81,12 +81,12 @@ def test_a_merge_gives_what_one_run_of_both_changes_gives_whichever_side_is_take
     theirs, ours = {"train.learning_rate": "0.0005"}, {"baseline.ngrams": "1"}
     clone = make_pulled("fusão")
     clone.configure(project.remote(tmp_path / "remoto"))
-    assert branch(clone, "devagar", **theirs) == {"train", "evaluate", "crossval"}
+    assert branch(clone, "devagar", **theirs) == {"check", "train", "evaluate", "crossval"}
     clone.dvc("push")
-    assert branch(clone, "palavras", **ours) == {"baseline", "evaluate", "crossval"}
+    assert branch(clone, "palavras", **ours) == {"check", "baseline", "evaluate", "crossval"}
     # the training is in the run cache
-    assert branch(clone, "ambas", **theirs, **ours) == {"baseline", "evaluate", "crossval"}
-    assert merge(clone, "palavras", "devagar", "nossa") == {"evaluate", "crossval"}
+    assert branch(clone, "ambas", **theirs, **ours) == {"check", "baseline", "evaluate", "crossval"}
+    assert merge(clone, "palavras", "devagar", "nossa") == {"check", "evaluate", "crossval"}
     assert same(clone, "nossa", "ambas")
-    assert merge(clone, "palavras", "devagar", "deles", theirs=True) == {"baseline", "evaluate", "crossval"}
+    assert merge(clone, "palavras", "devagar", "deles", theirs=True) == {"check", "baseline", "evaluate", "crossval"}
     assert same(clone, "deles", "ambas")

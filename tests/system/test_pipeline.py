@@ -97,19 +97,17 @@ def test_branches_are_compared_and_only_what_changed_reruns(
     clone.git("checkout", "packages.json")
 
     clone.set(**{"evaluate.bootstrap.samples": "30"})
-    assert set(json.loads(clone.dvc("status", "--json"))) == {"evaluate", "crossval"}
+    assert set(json.loads(clone.dvc("status", "--json"))) == {"check", "evaluate", "crossval"}
     clone.set(**{"evaluate.bootstrap.samples": "20", "decision.rule": "argmax"})
-    assert set(json.loads(clone.dvc("status", "--json"))) == {"evaluate", "baseline", "zero_shot", "crossval"}
+    assert set(json.loads(clone.dvc("status", "--json"))) == {"check", "evaluate", "baseline", "zero_shot", "crossval"}
     clone.set(**{"decision.rule": "ordinal", "tokenize.batch_size": "7"})
-    assert set(ran(clone.dvc("repro"))) == {
-        "tokenize",
-        "crossval",
-    }  # whose result is the same, so nothing is trained again
+    # the result of tokenize is the same, so nothing is trained again
+    assert set(ran(clone.dvc("repro"))) == {"check", "tokenize", "crossval"}
     clone.git("commit", "-qam", "Tokenize a few at once")
 
     clone.set(**{"train.learning_rate": "2e-05", "evaluate.bootstrap.samples": "30"})
     clone.git("checkout", "-qb", "devagar")
-    assert set(ran(clone.dvc("repro"))) == {"train", "evaluate", "crossval"}
+    assert set(ran(clone.dvc("repro"))) == {"check", "train", "evaluate", "crossval"}
     clone.git("commit", "-qam", "Learn slowly")
     fresh = Clone(tmp_path / "revisor", clone.path)  # has pulled nothing
     fresh.git("fetch", "-q", str(origin.path), "main:main")
@@ -119,6 +117,23 @@ def test_branches_are_compared_and_only_what_changed_reruns(
     assert changed["params.yaml"]["train.learning_rate"]["new"] == 2e-5
     compared = json.loads(clone.dvc("plots", "diff", "main", "--json"))
     assert {len(plots[0]["revisions"]) for plots in compared["data"].values()} == {2}
+
+
+def test_a_parameter_that_is_not_legal_costs_no_output(make_pulled: CloneOf) -> None:
+    clone = make_pulled("engano")
+    outputs = {
+        path: path.read_bytes() for name in ("data", "metrics", "models") for path in (clone.path / name).rglob("*.*")
+        if path.is_file() and path.name != "checked.txt"
+    }  # fmt: skip
+    assert len(outputs) > 20
+    tried = clone.run("dvc", "exp", "run", "-S", "train.epochs=-1", "-S", "split.test_size=0.3", check=False)
+    assert tried.returncode != 0
+    assert "train.epochs is -1" in tried.stderr
+    assert "nothing was run or removed, and params.yaml keeps the value" in tried.stderr
+    assert {path: path.read_bytes() for path in outputs if path.exists()} == outputs
+    clone.git("checkout", "-q", "params.yaml")
+    assert set(ran(clone.dvc("repro"))) <= {"check"}
+    assert clone.git("status", "--porcelain") == ""
 
 
 def test_what_is_declared_can_be_shown(pulled: Clone) -> None:

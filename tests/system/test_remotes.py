@@ -359,7 +359,7 @@ def test_a_run_that_was_tried_and_never_committed_is_not_trained_again(team_of: 
     clone = team.colleague(tmp_path / "ana", cache=True)
     clone.dvc("checkout")
     clone.set(**tried)
-    assert ran(clone.dvc("repro", "train")) == ["train"]
+    assert ran(clone.dvc("repro", "train")) == ["check", "train"]
     clone.dvc("push", "--run-cache")
     result = _files(clone.path / "models/scorer"), _scorer_hash(clone)
     clone.git("checkout", "-q", ".")

@@ -1,0 +1,19 @@
+"""Check the parameters before any other stage runs: python -m stages.check.
+
+DVC removes the outputs of a stage before it starts it, so that a value which is not legal would cost them. Every other
+stage depends on what is written here, which never changes, so that none of them runs again for it.
+"""
+
+from redacoes.files import staged
+from redacoes.params import Params
+from redacoes.stage import run
+
+
+def main(params: Params) -> None:
+    """Write `data/checked.txt`."""
+    with staged("data/checked.txt") as [path]:
+        path.write_text("The parameters are legal.\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run(main, "nothing was run or removed, and params.yaml keeps the value until you set another, there or by -S")
