@@ -29,11 +29,12 @@ from redacoes import compare, crossval, metrics, parameters_file, params, recipe
 from redacoes.baseline import Floats
 from redacoes.crossval import BASELINES, Essays, Fold, Grader
 from redacoes.errors import told
-from redacoes.params import Params
+from redacoes.params import By, Params
+from redacoes.scoring import Rule
 
 SIMPLE = "prior", "tfidf", "surface"  # the best of them is what all rows are compared with
 MODELS = "probe", "pretrained", "scratch"  # for which the rule ordinal is tried as well
-WAYS = "random", "group"
+WAYS: tuple[By, ...] = ("random", "group")
 
 
 @dataclass
@@ -76,7 +77,9 @@ def out_of_fold(
 ) -> dict[str, pd.DataFrame]:
     """Return a table like `metrics/predictions.csv` for each grader and rule: each essay as it was tested."""
     tables: dict[str, list[pd.DataFrame]] = defaultdict(list)
-    rules = {name: ("matched", "ordinal") if name in MODELS else ("matched",) for name in graders}
+    rules: dict[str, tuple[Rule, ...]] = {
+        name: ("matched", "ordinal") if name in MODELS else ("matched",) for name in graders
+    }
     for number, places in enumerate(divided, 1):
         print(f"fold {number} of {len(divided)}", file=sys.stderr, flush=True)
         fold = Fold.of(essays, units, places, settings.baseline)

@@ -21,7 +21,7 @@ import numpy as np
 
 from redacoes import arrow, checkpoint, params, tokens
 from redacoes.files import write_json
-from redacoes.scorer import Scorer
+from redacoes.scorer import Backend, Scorer
 
 ROUNDS = 5
 SIZES = (1, 16, 64)  # of the pipeline's batches
@@ -62,7 +62,7 @@ def pipeline(folder: str) -> dict[str, Any]:
     return {"seconds": times[best], "size": best, "classes": np.array(labels, dtype=int)}
 
 
-def scorer(folder: str, backend: str) -> dict[str, Any]:
+def scorer(folder: str, backend: Backend) -> dict[str, Any]:
     model, texts = Scorer.load(folder, backend), essays()
     ids, _ = tokens.encode(model.tokenizer, texts, model.tokenize)
     return {

@@ -28,8 +28,8 @@ def main() -> None:
     rows = list(synthetic.essays(ESSAYS, 1))
     texts = []
     for row in rows:
-        parts = [row["essay"]] * (WORDS // len(row["essay"].split()) + 1)
-        texts.append("\n".join(parts))
+        essay = str(row["essay"])
+        texts.append("\n".join([essay] * (WORDS // len(essay.split()) + 1)))
     scores = np.array([row["score"] for row in rows])
     words = sum(len(text.split()) for text in texts) / len(texts)
     print(f"{len(texts)} essays of {words:.0f} words on average")

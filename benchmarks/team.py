@@ -17,17 +17,17 @@ import pandas as pd
 ROUNDS = 5
 
 
-def command(*words: str, cwd: Path) -> Callable[[], None]:
-    return lambda: subprocess.run(words, cwd=cwd, check=True, capture_output=True) and None
+def command(*words: str, cwd: Path) -> Callable[[], object]:
+    return lambda: subprocess.run(words, cwd=cwd, check=True, capture_output=True)
 
 
-def seconds(do: Callable[[], None]) -> float:
+def seconds(do: Callable[[], object]) -> float:
     start = time.perf_counter()
     do()
     return time.perf_counter() - start
 
 
-def compared(names: tuple[str, str], pair: tuple[Callable[[], None], Callable[[], None]]) -> None:
+def compared(names: tuple[str, str], pair: tuple[Callable[[], object], Callable[[], object]]) -> None:
     times = [[seconds(do) for do in pair] for _ in range(ROUNDS)]
     first, second = (median(column) for column in zip(*times, strict=True))
     print(f"{names[0]:<34}{first:8.3f} s   {names[1]:<34}{second:8.3f} s   ratio {first / second:6.2f}", flush=True)

@@ -56,7 +56,7 @@ def worlds(settings: params.Params) -> None:
         pad_id = checkpoint.load_tokenizer("models/scorer").pad_token_id
         padded = [ids.pad(rows, pad_id, 1, 0) for rows in sorted_batches(ids.lengths, BATCH)]
         arrays = {f"{name}{n}": batch[name].astype(np.int64) for n, batch in enumerate(padded) for name in batch}
-        np.savez(Path(folder, "batches.npz"), **arrays)
+        np.savez(Path(folder, "batches.npz"), allow_pickle=False, **arrays)
         Path(folder, "essay.txt").write_text(arrow.load("data/splits")["test"]["essay"][0], encoding="utf-8")
         for name, option in (("onnx", []), ("int8", ["--int8"])):
             export = [sys.executable, "-m", "redacoes.cli", "export", "--format", "onnx", *option]
