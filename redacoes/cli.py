@@ -13,27 +13,55 @@ redacoes publish OWNER/NAME         the model and its card on the Hugging Face H
 """
 
 import argparse
+import re
+import shlex
 from collections.abc import Sequence
 from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from typing import NoReturn
 
-from redacoes.errors import told
+from redacoes.errors import UserError, nearest, told
 
 COMMANDS = ("score", "app", "explain", "tokens", "recipe", "compare", "inspect", "verify", "export", "publish")
+OF_PROJECT = {"recipe", "compare", "inspect", "publish"}  # which make no sense elsewhere than in the project's folder
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a subcommand in the project's folder, and return its exit status: 0, or 1 where something is wrong."""
     options = _parser().parse_args(arguments)
     with told():
-        status: int = options.run(options)
+        above = _project_above()
+        hint = f"the project's folder is another: cd {shlex.quote(str(above))}"
+        if above and options.command in OF_PROJECT:
+            raise UserError(hint)
+        try:
+            status: int = options.run(options)
+        except UserError as error:
+            raise UserError(f"{error}; {hint}") if above else error from error.__cause__
     return status
 
 
+def _project_above() -> Path | None:
+    """Return the project in a subfolder of which this runs, if it does."""
+    here = Path.cwd()
+    found = next((folder for folder in (here, *here.parents) if (folder / "dvc.yaml").is_file()), here)
+    return None if found == here else found
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        if found := re.search(r"invalid choice: '?([^' ]+)'? \(choose from (.*)\)", message):
+            message += nearest(found[1], re.findall(r"[\w-]+", found[2]))
+        super().error(message)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="redacoes", description="Score essays, and compare, verify and publish what this project's runs have made."
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    parser.add_argument("--version", action="version", version=f"redacoes {version('redacoes')}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
     for name in COMMANDS:
         module = import_module(f"redacoes.commands.{name}")
         command = commands.add_parser(name, help=module.__doc__, description=module.__doc__)

@@ -39,9 +39,14 @@ def told() -> Iterator[None]:
 
     That is a UserError (exit status 1), a disk that is full or read-only (1), or Ctrl-C (130). Any other exception is a
     defect of this project and keeps its traceback. That a disk is full, libraries tell in exceptions of their own.
+    Where whoever reads the output has had enough, as `head` has, it ends without a word (141, as by SIGPIPE).
     """
     try:
         yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still to be flushed
+        sys.exit(141)
     except UserError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:

@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -103,6 +104,7 @@ class EssayFile:
     Attributes:
         kind: csv, json or parquet.
         unpacked: Bytes that it has once it is unpacked; 0 where that is not known.
+        has_rows: Whether there is a row in it, good or bad.
     """
 
     def __init__(
@@ -158,7 +160,9 @@ class EssayFile:
         self._encoding = named or found
         self._share: float | None = None
         self.schema: pa.Schema | None = None  # of what is carried; JSON has none
-        self._items = {"csv": self._csv, "json": self._json, "parquet": self._parquet}[self.kind]()
+        items = {"csv": self._csv, "json": self._json, "parquet": self._parquet}[self.kind]()
+        first = list(islice(items, 1))
+        self.has_rows, self._items = bool(first), chain(first, items)
 
     def _open(self, path: str) -> io.BufferedReader:
         if path == STDIN:

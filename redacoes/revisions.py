@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from redacoes.errors import UserError
 
@@ -92,8 +93,15 @@ class Revision:
             ) from error
 
     def yaml(self, path: str) -> Any:
-        """Return what a YAML or JSON file of the revision holds."""
-        return YAML(typ="safe", pure=True).load(self.text(path))
+        """Return what a YAML or JSON file of the revision holds.
+
+        Raises:
+            UserError: As :meth:`text`, or it is neither YAML nor JSON.
+        """
+        try:
+            return YAML(typ="safe", pure=True).load(self.text(path))
+        except YAMLError as error:
+            raise UserError(f"{path} of {self.name} is not valid YAML: {' '.join(str(error).split())}") from error
 
     @cached_property
     def lock(self) -> dict[str, Any]:

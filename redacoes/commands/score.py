@@ -36,6 +36,8 @@ def run(options: argparse.Namespace) -> int:
         if options.essays != STDIN and path.exists() and path.samefile(options.essays):
             raise UserError(f"{path} is the file of essays; name another to write")
     source = EssayFile(options.essays, options.text_column, options.delimiter, options.encoding)
+    if not source.has_rows:  # before a model is loaded for nothing
+        raise UserError(f"{source.name} has no row that can be scored")
 
     from redacoes.scorer import Scorer
     from redacoes.scoring_files import Output

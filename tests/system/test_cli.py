@@ -1,19 +1,22 @@
 """The command `redacoes` in clones: compare and inspect branches, experiments and the workspace."""
 
 import json
+import shlex
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from redacoes import revisions
+from redacoes.cli import main
 from redacoes.errors import UserError
 from redacoes.provenance import describe
-from tests.support import ROOT
-from tests.support.command import redacoes, serve_status
+from tests.support import BIN, ROOT
+from tests.support.command import redacoes, refused, serve_status
 from tests.support.project import Clone, Folder
 
 WITHOUT_TENSORFLOW = """
@@ -61,6 +64,49 @@ def test_help_names_the_commands_and_is_quick_to_start() -> None:
     assert done.stdout == "[]\n"
     shown = subprocess.run([sys.executable, "-m", "redacoes.cli", "--help"], cwd=ROOT, capture_output=True, text=True)
     assert all(name in shown.stdout for name in ("compare", "inspect", "verify", "export"))
+
+
+def test_a_reader_that_has_had_enough_is_no_error() -> None:
+    command = [str(BIN / "redacoes"), "recipe"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 141
+
+
+def test_the_version_is_told_and_a_slip_of_the_pen_understood(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, status in (
+        (["--version"], 0),
+        (["scoer"], 2),
+        (["score", "a", "--out", "b", "--backend", "onx"], 2),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        assert ended.value.code == status
+    out, err = capsys.readouterr()
+    assert out == f"redacoes {version('redacoes')}\n"
+    assert "did you mean 'score'?" in err
+    assert "did you mean 'onnx'?" in err
+
+
+@pytest.mark.parametrize(
+    "arguments", [["inspect"], ["recipe"], ["compare", "main", "HEAD"], ["tokens", "../README.md"]]
+)
+def test_a_subfolder_of_the_project_is_told_apart(
+    pulled: Clone, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    monkeypatch.chdir(pulled.path / "docs")
+    assert refused(*arguments).endswith(f"the project's folder is another: cd {shlex.quote(str(pulled.path))}")
+
+
+def test_what_is_no_yaml_is_one_sentence(make_pulled: Callable[[str], Clone], monkeypatch: pytest.MonkeyPatch) -> None:
+    clone = make_pulled("tabulação")
+    params = clone.path / "params.yaml"
+    params.write_text(params.read_text(encoding="utf-8") + "\tx: 1\n", encoding="utf-8")
+    monkeypatch.chdir(clone.path)
+    assert refused("inspect").startswith("error: params.yaml of workspace is not valid YAML: ")
 
 
 def test_branches_are_compared_from_a_clone_that_has_pulled_nothing(branches: Clone, tmp_path: Path) -> None:
