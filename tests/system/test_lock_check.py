@@ -39,12 +39,13 @@ def test_each_stage_that_was_changed_without_a_run_is_named(pulled: Clone, make_
     with (clone.path / "redacoes/baseline.py").open("a", encoding="utf-8") as file:
         file.write("\n")
     (clone.path / "redacoes/tokens.py").unlink()
-    dag = clone.text("dvc.yaml").replace("cmd: python -m stages.sample", "cmd: python -B -m stages.sample")
+    dag = clone.text("dvc.yaml").replace("-m stages.sample", "-B -m stages.sample")
     (clone.path / "dvc.yaml").write_text(dag, encoding="utf-8")
     (clone.path / "metrics/data.json").unlink()
     done = make(clone, "review", check=False)
     assert done.returncode != 0
     expected = {
+        "check": "train.epochs in params.yaml was 2 and is 3; evaluate.bootstrap.samples in params.yaml was 20 and is 21",
         "sample": "its command was changed",
         "prepare": "metrics/data.json is missing, and not DVC's to bring back",
         "checkpoint": f'checkpoint.numpy in packages.json was "{_pin("checkpoint", "numpy")}" and is "9"',
@@ -84,8 +85,9 @@ def test_the_files_of_dvc_add_are_known(make_clone: Callable[[str], Clone]) -> N
     clone = make_clone("nossas redações")
     clone.set(**{"data.csv": "data/redacoes.csv"})
     content = load(clone, "dvc.lock")  # as a colleague's run on data/redacoes.csv wrote it
-    for stage in ("prepare", "crossval"):
+    for stage in ("check", "prepare", "crossval"):
         content["stages"][stage]["params"]["params.yaml"]["data"]["csv"] = "data/redacoes.csv"
+    for stage in ("prepare", "crossval"):
         (essays,) = [dep for dep in content["stages"][stage]["deps"] if dep["path"] == "data/sample.csv"]
         essays["path"] = "data/redacoes.csv"
     dump(clone, "dvc.lock", content)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 import subprocess
 import sys
@@ -38,6 +39,17 @@ def test_a_run_writes_what_is_declared_and_leaves_git_clean(origin: Folder, pull
         assert re.fullmatch(r"\?\? (dvc\.lock|metrics/\w+\.json)", line)
     assert pulled.git("status", "--porcelain") == ""
     assert UP_TO_DATE in pulled.dvc("repro")
+
+
+def test_stages_run_in_the_environment_of_the_folder_though_it_is_not_activated(
+    origin: Folder, make_clone: CloneOf
+) -> None:
+    clone = make_clone("sem ativar")
+    (clone.path / ".venv").symlink_to(sys.prefix)
+    clone.environment["PATH"] = os.defpath
+    clone.run(".venv/bin/dvc", "repro", "prepare")
+    recorded, made = (YAML(typ="safe", pure=True).load(folder.text("dvc.lock")) for folder in (origin, clone))
+    assert made["stages"]["prepare"] == recorded["stages"]["prepare"]
 
 
 def test_nothing_but_the_declared_outputs_is_written(origin: Folder) -> None:

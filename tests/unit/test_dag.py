@@ -252,4 +252,4 @@ def test_no_stage_runs_before_the_parameters_are_checked() -> None:
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_stage_is_described_and_has_its_script(stage: str) -> None:
     assert STAGES[stage]["desc"]
-    assert STAGES[stage]["cmd"] == f"python -m stages.{stage}"
+    assert STAGES[stage]["cmd"] == f"${{python}} -m stages.{stage}"
