@@ -71,7 +71,7 @@ bench: repro  ## seconds by stage; training, a team's commands, scoring and the 
 	python -m benchmarks.scoring
 	python -m benchmarks.scale --essays 2000
 
-plots: install  ## write the DVC plots page, and the same plots as pictures, into plots/
+plots: install  ## write the DVC plots page, which needs no network, and the same plots as pictures, into plots/
 	dvc plots show --out plots
 	python -m tools.draw_plots plots
 

@@ -1,4 +1,8 @@
-"""Draw the plots that dvc.yaml declares as pictures, with no network: python -m tools.draw_plots FOLDER."""
+"""Draw the plots that dvc.yaml declares as pictures, with no network: python -m tools.draw_plots FOLDER.
+
+Where `dvc plots show --out FOLDER` has written its page there, Vega is put into it, which would be fetched when it
+is opened.
+"""
 
 import json
 import re
@@ -7,6 +11,14 @@ import sys
 from pathlib import Path
 
 import vl_convert
+
+VEGA = re.compile(r"(<script src=\"https://cdn\.jsdelivr\.net/npm/vega[^>]*></script>\s*)+")
+
+
+def whole(page: str) -> str:
+    """Return a page of DVC's with Vega in it, which it names by address."""
+    bundle = f"<script>{vl_convert.javascript_bundle()}</script>"
+    return VEGA.sub(lambda _: bundle, page)
 
 
 def main(folder: Path) -> None:
@@ -19,6 +31,8 @@ def main(folder: Path) -> None:
         picture = folder / (re.sub(r"\W+", "-", name.lower()).strip("-") + ".png")
         picture.write_bytes(vl_convert.vegalite_to_png(spec, scale=1.0))
         print(f"drawn: {picture}")
+    if (index := folder / "index.html").is_file():
+        index.write_text(whole(index.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":
