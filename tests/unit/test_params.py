@@ -1,8 +1,11 @@
 """params.yaml: what is legal, and what a user is told otherwise."""
 
+import re
+import shutil
 from pathlib import Path
 
 import pytest
+from dvc.utils.hydra import apply_overrides
 
 from redacoes import params
 from redacoes.errors import UserError
@@ -54,6 +57,17 @@ def test_numbers_are_read_as_dvc_writes_them(tmp_path: Path) -> None:
 def test_the_live_file_is_legal_and_has_a_comment_above_every_key() -> None:
     params.load(ROOT / "params.yaml")
     lines = (ROOT / "params.yaml").read_text(encoding="utf-8").splitlines()
-    keys = [n for n, line in enumerate(lines) if line.startswith("  ") and line.lstrip()[0] != "#" and line[-1] != ":"]
-    assert len(keys) > 60
-    assert not [lines[number] for number in keys if not lines[number - 1].lstrip().startswith("#")]
+    keys = [number for number, line in enumerate(lines) if re.match(r" +\w+:", line)]
+    assert len(keys) > 80
+    bare = [lines[number] for number in keys if not lines[number - 1].lstrip().startswith("#")]
+    assert bare == ["  bootstrap:"]  # a section
+
+
+def test_an_experiment_changes_one_line_of_the_file(own_run: None, tmp_path: Path) -> None:
+    path = Path(shutil.copy(ROOT / "params.yaml", tmp_path))
+    before = path.read_text(encoding="utf-8").splitlines()
+    for seed in (7, 8):
+        apply_overrides(path, [f"train.seed={seed}"])
+    after = path.read_text(encoding="utf-8").splitlines()
+    assert [line for line in after if line not in before] == ["  seed: 8"]
+    assert len(after) == len(before)
