@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _project_above() -> Path | None:
     """Return the project in a subfolder of which this runs, if it does."""
     here = Path.cwd()
-    found = next((folder for folder in (here, *here.parents) if (folder / "dvc.yaml").is_file()), here)
+    found = next((folder for folder in (here, *here.parents) if (folder / ".dvc/config").is_file()), here)
     return None if found == here else found
 
 
