@@ -43,6 +43,21 @@ def test_the_targets_are_listed() -> None:
     assert {"install", "test", "review", "report"} <= {line.split()[0] for line in listed.splitlines()}
 
 
+def test_the_environment_of_another_folder_is_made_anew(tmp_path: Path) -> None:
+    folder = tmp_path / "cópia do projeto"
+    (folder / ".venv").mkdir(parents=True)
+    for name in ("Makefile", "uv.lock", "pyproject.toml"):
+        shutil.copy(ROOT / name, folder)
+    said = {}
+    for place in ("/outra pasta", str(folder)):  # where it was made
+        (folder / ".venv/.installed").write_text(f"{place}\n", encoding="utf-8")
+        command = ["make", "--dry-run", "install"]
+        said[place] = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
+    assert ".venv is that of /outra pasta, and is made anew" in said["/outra pasta"]
+    assert "uv sync" in said["/outra pasta"]
+    assert "Nothing to be done" in said[str(folder)]
+
+
 def test_the_lock_of_packages_is_that_of_the_project() -> None:
     subprocess.run([BIN / "uv", "lock", "--check", "--offline"], cwd=ROOT, capture_output=True, check=True)
 
