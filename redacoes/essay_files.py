@@ -129,7 +129,7 @@ class EssayFile:
             FileError: It has no such column, or is a file of another kind.
             UserError: There is no such file, or it cannot be opened.
         """
-        self._delimiter = delimiter and delimiter.replace("\\t", "\t")
+        self._delimiter, self._delimiter_named = delimiter and delimiter.replace("\\t", "\t"), bool(delimiter)
         if self._delimiter is not None and (len(self._delimiter) != 1 or self._delimiter in '"\r\n'):
             raise UserError(f"--delimiter is {delimiter!r}; it must be one character, and no quote or line break")
         self.name, self.column, self._longest = "standard input" if path == STDIN else path, column, longest
@@ -227,7 +227,7 @@ class EssayFile:
                 column=taken[0],
             )
         if self.column not in columns:
-            if len(columns) == 1 and self.kind == "csv" and any(other in columns[0] for other in DELIMITERS):
+            if self._delimiter_named and len(columns) == 1 and any(other in columns[0] for other in DELIMITERS):
                 raise FileError(
                     f"{self.name}: the columns are not separated by {self._delimiter!r}; leave --delimiter out",
                     "separator",

@@ -72,6 +72,7 @@ REFUSED = [
     ("csv", b"essay,a\nb\n", "line 2, with more or fewer fields than the header"),
     ("csv", b"essay\na\0\n", "line 2, with a null character"),
     ("csv", b"essay\n\x81\n", "line 2, with bytes that are no text"),
+    ("csv", b'"a;b,c"\n1\n', "no column 'essay'; those of the file are 'a;b,c'"),
     ("csv", b"a;b,c;d\n1\n", "no column 'essay'; those of the file are 'a', 'b,c', 'd'"),
     ("csv", b"", "The file is empty"),
     ("csv", b'essay\n"a\n', "On line 2, a quote is not closed"),
