@@ -310,8 +310,9 @@ def _compile(model: Any, steps: int, train: Settled) -> None:
         loss=tf_keras.losses.CategoricalCrossentropy(from_logits=True),
         weighted_metrics=[tf_keras.metrics.CategoricalAccuracy(name="accuracy")],
     )
-    # what the first step would make it would be traced again for
-    optimizer._create_all_weights(model.trainable_variables)
+    # what the first step would make it would be traced again for; without decay it is an optimizer of the newer kind
+    make = optimizer.build if hasattr(optimizer, "build") else optimizer._create_all_weights
+    make(model.trainable_variables)
     if not converts(model):
         for step in ("train_step", "test_step"):
             setattr(model, step, tf.autograph.experimental.do_not_convert(getattr(model, step)))
