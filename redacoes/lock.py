@@ -57,7 +57,9 @@ def stale(folder: Path) -> dict[str, list[str]]:
             if digest != dep["md5"]:
                 reasons.setdefault(dep["path"], f"it ran on another {dep['path']} than that of {maker}")
         found[name] = list(reasons.values())
-    return {name: reasons for name, reasons in found.items() if reasons}
+    found = {name: reasons for name, reasons in found.items() if reasons}
+    # every change of a parameter is one for the stage that checks them: where others are stale as well, they say more
+    return {name: reasons for name, reasons in found.items() if name != "check" or len(found) == 1}
 
 
 def _changes(
