@@ -153,10 +153,12 @@ def blocks(service: Service, files: Files) -> gr.Blocks:
         except RefusedError as refused:
             return app_views.refusal(refused)
 
-    def again(text: str, shown: str | None, scored: Class | None, language: Language) -> tuple[Any, Any]:
+    def again(
+        text: str, shown: str | None, scored: Class | None, shown_of_class: str | None, language: Language
+    ) -> tuple[Any, Any]:
         # what was not shown when the language was chosen is left alone: it may have come in the meantime
         one = score_one(text, language) if shown and text.strip() else gr.skip()
-        return one, app_views.many(scored, language) if scored else gr.skip()
+        return one, app_views.many(scored, language) if scored and shown_of_class else gr.skip()
 
     @_told
     def score(text: str, language: str = "pt") -> dict[str, Any]:
@@ -224,7 +226,7 @@ def blocks(service: Service, files: Files) -> gr.Blocks:
         switched = language.input(labels, language, words, js=SPEAK, **private)
         switched.then(
             again,
-            [essay, result, scored, language],
+            [essay, result, scored, summary, language],
             [result, summary],
             api_visibility="private",
             concurrency_id="score",
@@ -236,9 +238,9 @@ def blocks(service: Service, files: Files) -> gr.Blocks:
         one = button.click(score_one, [essay, language], result, **scoring)
         of_class = [table_file, column, language], [summary, download, scored]
         many = button_many.click(score_class, *of_class, **scoring)
-        # no result stays, nor comes, beneath what it is not of
+        # no result stays, nor comes, beneath what it is not of; in the browser, so that nothing of it comes late
         essay.change(None, None, result, js="() => ''", cancels=one)
-        gr.on([table_file.change, column.change], lambda: ("", None, None), None, of_class[1], cancels=many, **private)
+        gr.on([table_file.change, column.change], None, None, [summary, download], js="() => ['', null]", cancels=many)
         gr.Button(visible=False).click(  # clients of the API are told of a refusal by an error
             _told(score_file),
             *of_class,
