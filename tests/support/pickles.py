@@ -1,6 +1,6 @@
-"""A pickle that gives away whatever loads it, for the tests that prove that this project loads none."""
+"""A pickle that leaves a trace when it is loaded: tests lay it in a checkpoint, and find afterwards that nothing did."""
 
-import pickle  # to write one: ruff's S301 keeps all of this project from reading any
+import pickle  # to write one; that nothing here loads one by this module or pandas, `make lint` checks (ruff, S301)
 from pathlib import Path
 
 
@@ -9,12 +9,13 @@ class _Evil:
         self.marker = marker
 
     def __reduce__(self) -> tuple:
-        return open, (str(self.marker), "w")  # a builtin, so that it would run in any process, without this module
+        return open, (str(self.marker), "x")  # a builtin, so that it would run in any process, without this module
 
 
 def evil(marker: Path) -> bytes:
-    """Return a pickle that leaves the empty file `marker` where anything unpickles it, and does no other harm.
+    """Return a pickle whose loading makes the empty file `marker`, which must not be there yet, and nothing else.
 
-    A test puts it where a careless reader would load it, and then looks for the file.
+    A reader that loads it would have run any other code as well. A test puts it where a careless one looks for weights
+    or a tokenizer, and then looks for the file.
     """
     return pickle.dumps(_Evil(marker))
