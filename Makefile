@@ -20,13 +20,12 @@ install: $(STAMP)  ## prepare .venv from uv.lock
 
 MADE_IN := $(shell cat $(STAMP) 2>/dev/null)
 ifneq "$(or $(MADE_IN),$(CURDIR))" "$(CURDIR)"  # its scripts start the Python of the folder it was copied or moved from
+MOVED := echo "$(VENV) is that of $(MADE_IN), and is made anew"; rm -rf $(VENV);
 .PHONY: $(STAMP)
 endif
 
 $(STAMP): uv.lock pyproject.toml
-	@test "$(or $(MADE_IN),$(CURDIR))" = "$(CURDIR)" \
-		|| { echo "$(VENV) is that of $(MADE_IN), and is made anew"; rm -rf $(VENV); }
-	@echo "preparing $(VENV) from uv.lock, which takes minutes the first time"
+	@$(MOVED) echo "preparing $(VENV) from uv.lock, which takes minutes the first time"
 	@test -x $(VENV)/bin/pip || { $(PYTHON) -c '$(NEEDED)' && $(PYTHON) -m venv $(VENV); }
 	@$(VENV)/bin/python -m uv --version >/dev/null 2>&1 \
 		|| $(VENV)/bin/python -m pip install --quiet "$$(grep -o 'uv==[0-9.]*' pyproject.toml)"

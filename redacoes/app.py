@@ -89,7 +89,7 @@ class Files:
 
 
 def _told(handler: Callable[..., Any]) -> Callable[..., Any]:
-    """Show what a user cannot have as a message, and nothing of it in the log."""
+    """Have a client of the API told, by an error, what it cannot have, and nothing of it in the log."""
 
     @wraps(handler)
     def run(*arguments: Any, **options: Any) -> Any:
@@ -97,6 +97,20 @@ def _told(handler: Callable[..., Any]) -> Callable[..., Any]:
             return handler(*arguments, **options)
         except RefusedError as refused:
             raise gr.Error(str(refused), print_exception=False) from None
+
+    return run
+
+
+def _in_place(handler: Callable[..., Any], *others: Any) -> Callable[..., Any]:
+    """Show what a user cannot have in the place of the result, the first output; `others` is what the rest become."""
+
+    @wraps(handler)
+    def run(*arguments: Any, **options: Any) -> Any:
+        try:
+            return handler(*arguments, **options)
+        except RefusedError as refused:
+            shown = app_views.refusal(refused)
+            return (shown, *others) if others else shown
 
     return run
 
@@ -138,20 +152,15 @@ def blocks(service: Service, files: Files) -> gr.Blocks:
         told = [app_views.heading(service, language), app_views.status(service, language)]
         return [*told, app_views.model(service, language), gr.Timer(active=not ready)]
 
-    def read(path: str | None, language: Language, request: gr.Request) -> tuple[Any, str]:
+    def read(path: str | None, language: Language, request: gr.Request) -> tuple[str, str]:
         if path is None:
             return "", ""
         files.keep(request, path)
-        try:
-            return read_text(path, language), ""
-        except RefusedError as refused:
-            return gr.skip(), app_views.refusal(refused)
+        return "", read_text(path, language)
 
+    @_in_place
     def score_one(text: str, language: Language) -> str:
-        try:
-            return app_views.answer(service.score(text, language), language)
-        except RefusedError as refused:
-            return app_views.refusal(refused)
+        return app_views.answer(service.score(text, language), language)
 
     def again(
         text: str, shown: str | None, scored: Class | None, shown_of_class: str | None, language: Language
@@ -171,7 +180,7 @@ def blocks(service: Service, files: Files) -> gr.Blocks:
         column: str,
         language: Language,
         request: gr.Request,
-        progress: gr.Progress = gr.Progress(),  # noqa: B008 (by this default Gradio knows where to put one of the call's own)
+        progress: gr.Progress = gr.Progress(),  # noqa: B008 (a default of this type is how Gradio is asked for the bar of a call)
     ) -> tuple[str, str, Class]:
         if path is None:
             raise RefusedError(say("no_file", language))
@@ -182,18 +191,6 @@ def blocks(service: Service, files: Files) -> gr.Blocks:
         files.keep(request, target)
         spreadsheet(table, target)
         return app_views.many(scored, language), str(target), scored
-
-    def score_class(
-        path: str | None,
-        column: str,
-        language: Language,
-        request: gr.Request,
-        progress: gr.Progress = gr.Progress(),  # noqa: B008 (as above)
-    ) -> tuple[str, str | None, Class | None]:
-        try:
-            return score_file(path, column, language, request, progress)
-        except RefusedError as refused:
-            return app_views.refusal(refused), None, None
 
     def closed(request: gr.Request) -> None:
         files.forget(request)
@@ -233,15 +230,15 @@ def blocks(service: Service, files: Files) -> gr.Blocks:
         )
         timer = gr.Timer(1)
         timer.tick(look, language, [head, state, about, timer], **private)
-        upload.upload(read, [upload, language], [essay, result], **private)
+        upload.upload(_in_place(read, gr.skip()), [upload, language], [result, essay], **private)
         scoring = {"api_visibility": "private", "concurrency_id": "score"}
         one = button.click(score_one, [essay, language], result, **scoring)
         of_class = [table_file, column, language], [summary, download, scored]
-        many = button_many.click(score_class, *of_class, **scoring)
+        many = button_many.click(_in_place(score_file, None, None), *of_class, **scoring)
         # no result stays, nor comes, beneath what it is not of; in the browser, so that nothing of it comes late
         essay.change(None, None, result, js="() => ''", cancels=one)
         gr.on([table_file.change, column.change], None, None, [summary, download], js="() => ['', null]", cancels=many)
-        gr.Button(visible=False).click(  # clients of the API are told of a refusal by an error
+        gr.Button(visible=False).click(  # for clients of the API alone
             _told(score_file),
             *of_class,
             api_name="score_file",

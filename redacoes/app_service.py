@@ -20,7 +20,7 @@ import pandas as pd
 from redacoes import corpus
 from redacoes.app_texts import Language, say
 from redacoes.errors import FileError, UserError
-from redacoes.essay_files import RAW, EssayFile, Window, encoding_of
+from redacoes.essay_files import RAW, EssayFile, Window, decoded
 from redacoes.explain import Effect, by_sentence, sentences
 from redacoes.explanation import beginning
 from redacoes.neighbours import Neighbour, Neighbours
@@ -228,12 +228,8 @@ def told_reject(line: int, fault: str, language: Language) -> str:
 
 def read_text(path: str, language: Language) -> str:
     """Return the text of a file. Raises RefusedError where it is none."""
-    try:
-        content = Path(path).read_bytes()
-        text = content.decode(encoding_of(io.BytesIO(content)))
-    except UnicodeError:
-        text = "\0"
-    if "\0" in text:
+    text = decoded(Path(path).read_bytes())
+    if text is None:
         raise RefusedError(say("no_text_file", language))
     return text
 

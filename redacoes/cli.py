@@ -15,7 +15,8 @@ redacoes publish OWNER/NAME         the model and its card on the Hugging Face H
 import argparse
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -30,23 +31,25 @@ OF_PROJECT = {"recipe", "compare", "inspect", "publish"}  # which make no sense 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a subcommand in the project's folder, and return its exit status: 0, or 1 where something is wrong."""
     options = _parser().parse_args(arguments)
-    with told():
-        above = _project_above()
-        hint = f"the project's folder is another: cd {shlex.quote(str(above))}"
-        if above and options.command in OF_PROJECT:
-            raise UserError(hint)
-        try:
-            status: int = options.run(options)
-        except UserError as error:
-            raise UserError(f"{error}; {hint}") if above else error from error.__cause__
+    with told(), _hint_of_project(options.command):
+        status: int = options.run(options)
     return status
 
 
-def _project_above() -> Path | None:
-    """Return the project in a subfolder of which this runs, if it does."""
+@contextmanager
+def _hint_of_project(command: str) -> Iterator[None]:
+    """Say of what fails in a subfolder of a project that it is one; commands of `OF_PROJECT` fail there at once."""
     here = Path.cwd()
     found = next((folder for folder in (here, *here.parents) if (folder / ".dvc/config").is_file()), here)
-    return None if found == here else found
+    hint = f"the project's folder is another: cd {shlex.quote(str(found))}"
+    if found != here and command in OF_PROJECT:
+        raise UserError(hint)
+    try:
+        yield
+    except UserError as error:
+        if found == here:
+            raise
+        raise UserError(f"{error}; {hint}") from error
 
 
 class _Parser(argparse.ArgumentParser):

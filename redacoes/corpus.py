@@ -25,6 +25,7 @@ from redacoes.errors import FileError, UserError, nearest
 from redacoes.params import Data
 
 MAX_FIELD = 1_000_000  # characters in one field: beyond it, a quote was surely left open
+DELIMITERS = ",;\t|"  # that people put between fields
 CONTAINERS = {
     b"PK\x03\x04": "a ZIP or Excel file",
     b"\x1f\x8b": "a gzip file",
@@ -331,7 +332,7 @@ def _check_header(path: Path, header: list[str], data: Data) -> None:
     for key, name in wanted.items():
         if name is None or name in header:
             continue
-        for other in ",;\t|":
+        for other in DELIMITERS:
             if len(header) == 1 and other != data.delimiter and name in header[0].split(other):
                 typed = "" if other == "\t" else f" (-S \"data.delimiter='{other}'\")"
                 raise UserError(

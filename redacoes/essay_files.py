@@ -26,7 +26,7 @@ ROWS = 1024  # of a window
 CHARACTERS = 8_000_000  # of the text in a window, whichever comes first
 BATCH = 256  # rows of Parquet at once
 CHUNK = 1 << 20  # bytes that are looked at in one go
-DELIMITERS = ",;\t|"  # of which one is taken where none is named
+NAMED = ".csv, .tsv, .jsonl or .parquet"  # what these files must be named
 SUFFIXES = {".csv": "csv", ".tsv": "csv", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet"}
 RAW = "json"  # the one column in which a row of JSON lines is carried, as it was written
 ADDED = re.compile(r"predicted|expected|confidence|p_\d+|low|high|tokens|truncated")  # columns that scoring adds
@@ -53,6 +53,15 @@ def encoding_of(file: IO[bytes]) -> str:
             balance += len(re.findall("[^\0-\x7f]", text)) - 2 * escaped
     file.seek(0)
     return "utf-8-sig" if balance >= 0 else "cp1252"
+
+
+def decoded(content: bytes) -> str | None:
+    """Return the text of a file, or None where it holds none."""
+    try:
+        text = content.decode(encoding_of(io.BytesIO(content)))
+    except UnicodeError:
+        return None
+    return None if "\0" in text else text
 
 
 class Fault(NamedTuple):
@@ -142,9 +151,7 @@ class EssayFile:
         self.unpacked = 0 if path == STDIN else Path(path).stat().st_size
         suffix = Path(path).suffix.lower()
         if path != STDIN and suffix not in SUFFIXES:
-            raise FileError(
-                f"{path} must be named .csv, .tsv, .jsonl or .parquet, so that its format is known", "suffix"
-            )
+            raise FileError(f"{path} must be named {NAMED}, so that its format is known", "suffix")
         self.kind = SUFFIXES.get(suffix, "json" if start.lstrip().startswith(b"{") else "csv")
         if (other := corpus.container(start)) and (self.kind, other) != ("parquet", corpus.CONTAINERS[b"PAR1"]):
             raise FileError(
@@ -227,7 +234,7 @@ class EssayFile:
                 column=taken[0],
             )
         if self.column not in columns:
-            if self._delimiter_named and len(columns) == 1 and any(other in columns[0] for other in DELIMITERS):
+            if self._delimiter_named and len(columns) == 1 and any(other in columns[0] for other in corpus.DELIMITERS):
                 raise FileError(
                     f"{self.name}: the columns are not separated by {self._delimiter!r}; leave --delimiter out",
                     "separator",
@@ -270,7 +277,7 @@ class EssayFile:
                 raise FileError(message, "encoding") from error
 
     def _separator(self) -> str:
-        """Return what separates the names in the header: that of `DELIMITERS` by which there is the essay's column.
+        """Return what separates the names in the header: the delimiter by which there is the essay's column.
 
         Where by none there is, it is that which gives the most columns, so that a message can name them.
         """
@@ -281,7 +288,7 @@ class EssayFile:
             names = [name.strip() for name in next(csv.reader([header], delimiter=delimiter), [])]
             return self.column in names, len(names)
 
-        return max(DELIMITERS, key=columns)
+        return max(corpus.DELIMITERS, key=columns)
 
     def _csv(self) -> Iterator[tuple[Any, str] | Reject]:
         self._delimiter = self._delimiter or self._separator()

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from redacoes.errors import UserError
-from redacoes.essay_files import RAW, SUFFIXES, EssayFile, Reject, Window
+from redacoes.essay_files import NAMED, RAW, SUFFIXES, EssayFile, Reject, Window
 from redacoes.files import abandoned
 from redacoes.scorer import DECIMALS, Scorer
 
@@ -56,7 +56,7 @@ class Output:
             UserError: The suffix is none that is known, the folder does not exist, or another process writes the file.
         """
         if target.suffix.lower() not in SUFFIXES:
-            raise UserError(f"--out {target} must be named .csv, .tsv, .jsonl or .parquet, so that its format is known")
+            raise UserError(f"--out {target} must be named {NAMED}, so that its format is known")
         if not target.parent.is_dir():
             raise UserError(f"there is no folder {target.parent} to write {target.name} into; make it first")
         if target.is_dir():

@@ -27,14 +27,11 @@ def run(main: Callable[[params.Params], None], refused: str = "") -> None:
     if "DVC_STAGE" in os.environ:  # DVC sets it; whoever runs a stage by hand may well leave it running
         die_with_parent()
     with told():
-        main(_load("params.yaml", refused))
-
-
-def _load(path: str, refused: str) -> params.Params:
-    try:
-        return params.load(path)
-    except UserError as error:
-        raise UserError(f"{error}; {refused}") if refused else error from None
+        try:
+            loaded = params.load("params.yaml")
+        except UserError as error:
+            raise UserError("; ".join(filter(None, [str(error), refused]))) from error
+        main(loaded)
 
 
 def die_with_parent() -> None:

@@ -1,7 +1,6 @@
 """One essay, from a file or standard input, and what is shown of it."""
 
 import argparse
-import io
 import os
 import sys
 from pathlib import Path
@@ -25,17 +24,14 @@ def read(name: str) -> str:
         UserError: There is no such file, or it holds no text, nothing that can be read, or too much.
     """
     from redacoes.corpus import clean, container
-    from redacoes.essay_files import encoding_of
+    from redacoes.essay_files import decoded
 
     shown = "standard input" if name == "-" else name
     content = sys.stdin.buffer.read(4 * MOST + 4) if name == "-" else _content(Path(name))
     if kind := container(content):
         raise UserError(f"{shown} is {kind}, not a text file; save the essay as plain text")
-    try:
-        text = content.decode(encoding_of(io.BytesIO(content)))
-    except UnicodeDecodeError:
-        text = "\0"
-    if "\0" in text:
+    text = decoded(content)
+    if text is None:
         raise UserError(f"{shown} is not a text file, or damaged; save the essay as plain text in UTF-8")
     if len(text) > MOST:
         raise UserError(f"{shown} has more than {MOST:,} characters, which is no essay; name a file with one essay")
