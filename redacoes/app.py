@@ -234,7 +234,8 @@ def blocks(service: Service, files: Files) -> gr.Blocks:
         scoring = {"api_visibility": "private", "concurrency_id": "score"}
         one = button.click(score_one, [essay, language], result, **scoring)
         of_class = [table_file, column, language], [summary, download, scored]
-        many = button_many.click(_in_place(score_file, None, None), *of_class, **scoring)
+        # its own name, since a private listener takes one as well, by default its function's
+        many = button_many.click(_in_place(score_file, None, None), *of_class, api_name="score_class", **scoring)
         # no result stays, nor comes, beneath what it is not of; in the browser, so that nothing of it comes late
         essay.change(None, None, result, js="() => ''", cancels=one)
         gr.on([table_file.change, column.change], None, None, [summary, download], js="() => ['', null]", cancels=many)
