@@ -117,8 +117,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The file has more than {most} characters in all; divide it.",
     ),
     "file_suffix": (
-        "O nome do arquivo deve terminar em .csv, .tsv, .jsonl ou .parquet.",
-        "The file's name must end in .csv, .tsv, .jsonl or .parquet.",
+        "O nome do arquivo deve terminar em .csv, .tsv, .xlsx, .ods, .jsonl ou .parquet.",
+        "The file's name must end in .csv, .tsv, .xlsx, .ods, .jsonl or .parquet.",
     ),
     "file_kind": (
         "O arquivo não é o que o nome diz; exporte-o da planilha como CSV.",
@@ -138,6 +138,14 @@ TEXTS: dict[str, tuple[str, str]] = {
     "file_quotes": (
         "Na linha {line}, falta fechar aspas, ou aspas dentro de um campo não foram duplicadas.",
         "On line {line}, a quote is not closed, or a quote inside a field is not written twice.",
+    ),
+    "file_damaged_workbook": (
+        "A planilha está danificada, ou tem senha; exporte-a como CSV.",
+        "The workbook is damaged or has a password; export it as CSV.",
+    ),
+    "file_too_much": (
+        "A planilha é grande demais; exporte a aba como CSV.",
+        "The workbook is too large; export the sheet as CSV.",
     ),
     "file_damaged": ("O arquivo Parquet está danificado ou incompleto.", "The Parquet file is damaged or not whole."),
     "model": ("Modelo", "Model"),

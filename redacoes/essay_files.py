@@ -1,4 +1,6 @@
-"""Reading files of essays to score: CSV, JSON lines and Parquet, in windows, whatever else they hold carried along.
+"""Reading files of essays to score, in windows, whatever else they hold carried along.
+
+They are CSV, TSV, sheets of a workbook, JSON lines or Parquet.
 
 What is learnt from is read by `corpus`, which asks for more. Nothing here knows about models.
 """
@@ -7,6 +9,7 @@ import codecs
 import csv
 import io
 import json
+import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -18,7 +21,7 @@ from typing import IO, Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from redacoes import corpus
+from redacoes import corpus, workbook
 from redacoes.errors import FileError, UserError, first_line, nearest
 
 STDIN = "-"
@@ -26,8 +29,9 @@ ROWS = 1024  # of a window
 CHARACTERS = 8_000_000  # of the text in a window, whichever comes first
 BATCH = 256  # rows of Parquet at once
 CHUNK = 1 << 20  # bytes that are looked at in one go
-NAMED = ".csv, .tsv, .jsonl or .parquet"  # what these files must be named
 SUFFIXES = {".csv": "csv", ".tsv": "csv", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet"}
+SUFFIXES |= dict.fromkeys(workbook.SUFFIXES, "csv")  # which is what is read of a workbook
+NAMED = ".csv, .tsv, .xlsx, .ods, .jsonl or .parquet"  # what these files must be named
 RAW = "json"  # the one column in which a row of JSON lines is carried, as it was written
 ADDED = re.compile(r"predicted|expected|confidence|p_\d+|low|high|tokens|truncated")  # columns that scoring adds
 
@@ -76,7 +80,7 @@ class Reject:
     """A row that cannot be scored.
 
     Attributes:
-        line: On which it begins, counted from 1; in Parquet the number of the row.
+        line: On which it begins, counted from 1; in a sheet and in Parquet the number of the row.
         fault: A key of what is wrong with it, the same for all rows that have the same fault.
         reason: What is wrong with it.
         raw: The row, as far as it can be told.
@@ -123,6 +127,7 @@ class EssayFile:
         delimiter: str | None = None,
         encoding: str | None = None,
         longest: int | None = None,
+        sheet: str | None = None,
     ) -> None:
         """Open the file and look at what it begins with, so that a mistake is told before anything takes long.
 
@@ -133,6 +138,7 @@ class EssayFile:
             encoding: Of the text of a CSV or of JSON lines. None: what `encoding_of` finds.
             longest: Characters that an essay may have; as many as it has where this is None. Then a Parquet file is
                 taken for the user's own; else for one that may repeat a long text to fill the memory.
+            sheet: Of a workbook: its name. None: the first that is not empty.
 
         Raises:
             FileError: It has no such column, or is a file of another kind.
@@ -147,11 +153,20 @@ class EssayFile:
         except LookupError as error:
             raise UserError(f"--encoding is {encoding!r}, which Python does not know as a text encoding") from error
         self._file = self._open(path)
-        start = self._file.peek(4096)[:4096]
-        self.unpacked = 0 if path == STDIN else Path(path).stat().st_size
-        suffix = Path(path).suffix.lower()
+        suffix = "" if path == STDIN else Path(path).suffix.lower()
         if path != STDIN and suffix not in SUFFIXES:
             raise FileError(f"{path} must be named {NAMED}, so that its format is known", "suffix")
+        self._sheet: workbook.Sheet | None = None
+        if suffix in workbook.SUFFIXES:
+            if delimiter or encoding:
+                raise UserError(f"{path} is a workbook, which has no --delimiter and no --encoding; leave them out")
+            self._sheet = workbook.read(path, sheet)
+            self._file.close()
+            self._file, self.name = self._sheet.content, f"{path}, sheet {self._sheet.name!r}"
+        elif sheet:
+            raise UserError(f"{self.name} is no workbook and has no sheets; leave --sheet out")
+        start = self._file.peek(4096)[:4096]
+        self.unpacked = 0 if path == STDIN else os.fstat(self._file.fileno()).st_size
         self.kind = SUFFIXES.get(suffix, "json" if start.lstrip().startswith(b"{") else "csv")
         if (other := corpus.container(start)) and (self.kind, other) != ("parquet", corpus.CONTAINERS[b"PAR1"]):
             raise FileError(
@@ -159,7 +174,7 @@ class EssayFile:
             )
         if not start:
             raise FileError(f"{self.name} is empty", "empty")
-        found = encoding_of(io.BytesIO(start) if path == STDIN else self._file) if self.kind != "parquet" else ""
+        found = "" if self.kind == "parquet" else encoding_of(io.BytesIO(start) if path == STDIN else self._file)
         if named == "utf-8-sig" and found not in ("", named):
             raise FileError(
                 f"{self.name} is no UTF-8 text; leave --encoding out, and it is read as {found}", "encoding"
@@ -171,7 +186,7 @@ class EssayFile:
         first = list(islice(items, 1))
         self.has_rows, self._items = bool(first), chain(first, items)
 
-    def _open(self, path: str) -> io.BufferedReader:
+    def _open(self, path: str) -> Any:
         if path == STDIN:
             stdin: Any = sys.stdin.buffer
             return stdin
@@ -291,8 +306,11 @@ class EssayFile:
         return max(corpus.DELIMITERS, key=columns)
 
     def _csv(self) -> Iterator[tuple[Any, str] | Reject]:
-        self._delimiter = self._delimiter or self._separator()
-        rows = corpus.rows(self._lines(), self._delimiter, self.name)
+        if self._sheet:
+            rows = self._sheet.rows()
+        else:
+            self._delimiter = self._delimiter or self._separator()
+            rows = corpus.rows(self._lines(), self._delimiter, self.name)
         first = next(rows, None)
         if first is None:
             raise FileError(f"{self.name} is empty; it needs a header and rows", "empty")

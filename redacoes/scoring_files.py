@@ -7,6 +7,7 @@ name is a hash of the window and of the scorer: a run that goes on reads the fil
 import csv
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -19,10 +20,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from redacoes import spreadsheets, workbook
 from redacoes.errors import UserError
-from redacoes.essay_files import NAMED, RAW, SUFFIXES, EssayFile, Reject, Window
+from redacoes.essay_files import RAW, SUFFIXES, EssayFile, Reject, Window
 from redacoes.files import abandoned
 from redacoes.scorer import DECIMALS, Scorer
+from redacoes.stage import warn
+
+KINDS = {suffix: kind for suffix, kind in SUFFIXES.items() if suffix not in workbook.SUFFIXES} | {".xlsx": "xlsx"}
+NAMED = ".csv, .tsv, .xlsx, .jsonl or .parquet"  # what an output must be named
+NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{0,14}[1-9])?")  # as a program writes one, and not "007" or "1.10"
 
 
 @dataclass
@@ -43,24 +50,28 @@ class Progress:
 
 
 class Output:
-    """A file of scores that is being written: CSV, JSON lines or Parquet, by its suffix."""
+    """A file of scores that is being written: CSV, workbook, JSON lines or Parquet, by its suffix."""
 
-    def __init__(self, target: Path, resume: bool) -> None:
+    def __init__(self, target: Path, resume: bool, brazilian: bool = False) -> None:
         """Claim the target for this process.
 
         Args:
             target: The file to write. What stands there stays until the new one is whole.
             resume: Whether parts of an earlier run are used; else they are removed.
+            brazilian: Whether a CSV is to be as Excel reads it in Brazil.
 
         Raises:
             UserError: The suffix is none that is known, the folder does not exist, or another process writes the file.
         """
-        if target.suffix.lower() not in SUFFIXES:
+        if target.suffix.lower() not in KINDS:
             raise UserError(f"--out {target} must be named {NAMED}, so that its format is known")
+        if brazilian and target.suffix.lower() != ".csv":
+            raise UserError(f"--excel is for a .csv, and --out is {target}; leave it out")
         if not target.parent.is_dir():
             raise UserError(f"there is no folder {target.parent} to write {target.name} into; make it first")
         if target.is_dir():
             raise UserError(f"--out {target} is a folder; name a file in it")
+        self._kind, self._brazilian = KINDS[target.suffix.lower()], brazilian
         self.target, self.parts = target, target.with_name(f".{target.name}.parts")
         self._owner = self.parts / "owner"
         if self._owner.exists():
@@ -112,11 +123,14 @@ class Output:
             carried: Columns that are carried along; None for those of JSON lines.
         """
         draft = self.parts / "whole"
-        kind = SUFFIXES[self.target.suffix.lower()]
-        if kind == "csv":
+        if self._brazilian:
+            spreadsheets.write_csv_br(draft, *_for_excel(self._written, carried))
+        elif self._kind == "xlsx":
+            _write_xlsx(draft, self._written, carried)
+        elif self._kind == "csv":
             _write_csv(draft, self._written, carried, "\t" if self.target.suffix.lower() == ".tsv" else ",")
         else:
-            {"json": _write_json, "parquet": _write_parquet}[kind](draft, self._written, carried)
+            {"json": _write_json, "parquet": _write_parquet}[self._kind](draft, self._written, carried)
         draft.replace(self.target)
         shutil.rmtree(self.parts)
 
@@ -176,13 +190,49 @@ def _write_json(draft: Path, parts: Sequence[Path], carried: pa.Schema | None) -
 
 
 def _write_csv(draft: Path, parts: Sequence[Path], carried: pa.Schema | None, delimiter: str) -> None:
-    names = list(_kinds(parts)) if carried is None else carried.names
+    names = _names(parts, carried)
     with draft.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
         for number, (row, scores) in enumerate(_objects(parts, carried)):
             if number == 0:
                 writer.writerow([*names, *scores])
             writer.writerow([*(_cell(row.get(name)) for name in names), *map(_score_cell, scores.values())])
+
+
+def _names(parts: Sequence[Path], carried: pa.Schema | None) -> list[str]:
+    return list(_kinds(parts)) if carried is None else carried.names
+
+
+def _for_excel(parts: Sequence[Path], carried: pa.Schema | None) -> tuple[list[str], Iterator[list[Any]]]:
+    """Return a header and rows in which what looks like a number is one: in Brazil Excel takes 7.5 for 7 May."""
+    names = _names(parts, carried)
+    rows = ([*(_typed(row.get(name)) for name in names), *scores.values()] for row, scores in _objects(parts, carried))
+    return [*names, *next(_objects(parts, carried))[1]], rows
+
+
+def _typed(value: Any) -> Any:
+    if isinstance(value, bool | int | float):
+        return value
+    text = _cell(value)
+    if not text or not NUMBER.fullmatch(text):
+        return text
+    return float(text) if "." in text else int(text)
+
+
+def _write_xlsx(draft: Path, parts: Sequence[Path], carried: pa.Schema | None) -> None:
+    header, rows = _for_excel(parts, carried)
+    cut = 0
+
+    def counted() -> Iterator[list[Any]]:
+        nonlocal cut
+        for row in rows:
+            cut += sum(isinstance(value, str) and len(value) > spreadsheets.CELL for value in row)
+            yield row
+
+    spreadsheets.write_xlsx(draft, header, counted())
+    if cut:
+        most = spreadsheets.CELL
+        warn(f"{cut} texts have more than {most} characters, which a workbook cannot hold: they are cut; a .csv is not")
 
 
 def _write_parquet(draft: Path, parts: Sequence[Path], carried: pa.Schema | None) -> None:

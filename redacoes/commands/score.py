@@ -1,4 +1,4 @@
-"""Score a file of essays: CSV, JSON lines or Parquet."""
+"""Score a file of essays: CSV, workbook, JSON lines or Parquet."""
 
 import argparse
 import json
@@ -16,13 +16,21 @@ SHOWN = 20  # rows that are reported one by one
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
-    parser.add_argument("essays", metavar="FILE", help="a .csv, .tsv, .jsonl or .parquet file, or - for standard input")
-    parser.add_argument("--out", metavar="FILE", required=True, type=Path, help="a .csv, .tsv, .jsonl or .parquet file")
+    parser.add_argument(
+        "essays",
+        metavar="FILE",
+        help="a .csv, .tsv, .xlsx, .ods, .jsonl or .parquet file, or - for standard input",
+    )
+    parser.add_argument(
+        "--out", metavar="FILE", required=True, type=Path, help="a .csv, .tsv, .xlsx, .jsonl or .parquet file"
+    )
     add_model(parser)
     add_backend(parser)
     parser.add_argument("--text-column", metavar="NAME", default="essay", help="where the essay stands (%(default)s)")
+    parser.add_argument("--sheet", metavar="NAME", help="of a workbook (the first that is not empty)")
     parser.add_argument("--delimiter", metavar="C", help="between the fields of a CSV (what its header says)")
     parser.add_argument("--encoding", help="of a CSV or of JSON lines (UTF-8, UTF-16 or Windows-1252: what it is)")
+    parser.add_argument("--excel", choices=["br"], help="write a CSV as Excel opens it in Brazil: ; and decimal commas")
     parser.add_argument("--resume", action="store_true", help="go on where a run to the same file was stopped")
     parser.add_argument("--rejects", metavar="FILE", type=Path, help="write rows that cannot be scored, as JSON lines")
     parser.add_argument("--strict", action="store_true", help="stop at the first row that cannot be scored")
@@ -35,14 +43,14 @@ def run(options: argparse.Namespace) -> int:
     for path in filter(None, (options.out, options.rejects)):
         if options.essays != STDIN and path.exists() and path.samefile(options.essays):
             raise UserError(f"{path} is the file of essays; name another to write")
-    source = EssayFile(options.essays, options.text_column, options.delimiter, options.encoding)
+    source = EssayFile(options.essays, options.text_column, options.delimiter, options.encoding, sheet=options.sheet)
     if not source.has_rows:  # before a model is loaded for nothing
         raise UserError(f"{source.name} has no row that can be scored")
 
     from redacoes.scorer import Scorer
     from redacoes.scoring_files import Output
 
-    with Output(options.out, options.resume) as output:
+    with Output(options.out, options.resume, options.excel == "br") as output:
         rejected = _Rejects(options.strict, output.parts / "rejects", source.name)
         try:
             _score(source, Scorer.load(options.model, options.backend), output, rejected)

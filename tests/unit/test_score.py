@@ -12,13 +12,16 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from xlsxwriter import Workbook
 
 from redacoes import cli, corpus, essay_files, scoring_files, synthetic
 from redacoes.errors import UserError
 from redacoes.essay_files import EssayFile, Reject
 from redacoes.scorer import Scorer
 from redacoes.scoring_files import Output
+from redacoes.spreadsheets import write_xlsx
 from tests.support.tiny import tiny_model
+from tests.support.workbooks import cells, write_ods
 
 ESSAYS = [row["essay"] for row in synthetic.essays(60, 5)]
 ADDED = ["predicted", "expected", "confidence", *(f"p_{k}" for k in range(11)), "low", "high", "tokens", "truncated"]
@@ -63,6 +66,10 @@ def write(path: str, table: list[dict[str, Any]]) -> str:
         frame.to_csv(path, index=False)
     elif path.endswith(".jsonl"):
         frame.to_json(path, orient="records", lines=True, force_ascii=False)
+    elif path.endswith(".xlsx"):
+        write_xlsx(Path(path), list(frame), frame.to_numpy().tolist())
+    elif path.endswith(".ods"):
+        write_ods(Path(path), [list(frame), *frame.to_numpy().tolist()])
     else:
         frame.to_parquet(path, index=False)
     return path
@@ -71,11 +78,16 @@ def write(path: str, table: list[dict[str, Any]]) -> str:
 def read(path: str) -> pd.DataFrame:
     if path.endswith(".csv"):
         return pd.read_csv(path)
+    if path.endswith(".xlsx"):
+        header, *table = cells(Path(path))
+        return pd.DataFrame([[row[letter] for letter in header] for row in table], columns=list(header.values()))
     return pd.read_json(path, lines=True) if path.endswith(".jsonl") else pd.read_parquet(path)
 
 
-@pytest.mark.parametrize("target", ["notas.csv", "notas.jsonl", "notas.parquet"])
-@pytest.mark.parametrize("source", ["redações.csv", "redações.jsonl", "redações.parquet"])
+@pytest.mark.parametrize("target", ["notas.csv", "notas.jsonl", "notas.parquet", "notas.xlsx"])
+@pytest.mark.parametrize(
+    "source", ["redações.csv", "redações.jsonl", "redações.parquet", "redações.xlsx", "redações.ods"]
+)
 def test_every_format_becomes_every_other(command: Command, scorer: Scorer, source: str, target: str) -> None:
     status, said = command(write(source, rows()), "--out", target)
     assert status == 0
@@ -85,7 +97,7 @@ def test_every_format_becomes_every_other(command: Command, scorer: Scorer, sour
     assert list(found["id"].astype(int)) == list(range(60))
     assert list(found["essay"]) == ESSAYS
     assert set(found["turma"]) == {"3ª B, manhã"}
-    pd.testing.assert_frame_equal(found[ADDED], expected, rtol=0, atol=1e-9)
+    pd.testing.assert_frame_equal(found[ADDED], expected, rtol=0, atol=1e-9, check_dtype=not target.endswith("xlsx"))
     assert {path.name for path in Path().iterdir()} == {source, target}
 
 
@@ -208,7 +220,7 @@ MISTAKES = {
     "zip": ("a.csv", zipped(), [], "is a ZIP or Excel file, and is read as csv"),
     "no parquet": ("a.parquet", b"essay,id\na,1\n", [], "no whole Parquet file"),
     "cut parquet": ("a.parquet", b"PAR1" + b"x" * 100, [], "no whole Parquet file"),
-    "suffix": ("a.txt", b"essay\na\n", [], "must be named .csv, .tsv, .jsonl or .parquet"),
+    "suffix": ("a.txt", b"essay\na\n", [], "must be named .csv, .tsv, .xlsx, .ods, .jsonl or .parquet"),
     "encoding": ("a.csv", b"essay\na\n", ["--encoding", "utf-9"], "which Python does not know"),
     "utf-16": ("a.csv", "essay\na\n".encode("utf-16"), ["--encoding", "utf-8"], "leave --encoding out"),
     "cp1252": (
@@ -218,8 +230,11 @@ MISTAKES = {
         "a.csv is no UTF-8 text; leave --encoding out, and it is read as cp1252",
     ),
     "long delimiter": ("a.csv", b"essay\na\n", ["--delimiter", ";;"], "must be one character"),
+    "no workbook": ("a.xlsx", b"essay\na\n", [], "a.xlsx cannot be read (invalid Zip archive"),
+    "sheet of none": ("a.csv", b"essay\na\n", ["--sheet", "Notas"], "leave --sheet out"),
+    "excel": ("a.csv", b"essay\na\n", ["--out", "o.tsv", "--excel", "br"], "--excel is for a .csv"),
     "same file": ("a.csv", b"essay\na\n", ["--rejects", "a.csv"], "is the file of essays"),
-    "out suffix": ("a.csv", b"essay\na\n", ["--out", "o.xlsx"], "must be named .csv"),
+    "out suffix": ("a.csv", b"essay\na\n", ["--out", "o.ods"], "must be named .csv"),
     "out folder": ("a.csv", b"essay\na\n", ["--out", "nada/o.csv"], "there is no folder nada"),
 }
 
@@ -266,6 +281,60 @@ def test_what_excel_writes_is_read_with_its_quotes_and_dashes(command: Command, 
         status, said = command(name, "--out", "o.tsv", *options)
         assert (status, "rejected" in said) == (0, False)
         assert Path("o.tsv").read_text(encoding="utf-8").splitlines()[1].startswith(f"0\t{WINDOWS}\t")
+
+
+def book(path: str, **sheets: list[list[Any]]) -> str:
+    with Workbook(path) as workbook:
+        for name, table in sheets.items():
+            sheet = workbook.add_worksheet(name)
+            for place, row in enumerate(table):
+                sheet.write_row(place, 0, row)
+    return path
+
+
+def test_a_workbook_is_read_as_people_fill_it_in(command: Command) -> None:
+    table: list[list[Any]] = [
+        ["Turma 3A, manhã"],
+        [],
+        ["nº", "essay", "", "nota", "sala"],
+        [1, "Primeira.\nSegunda linha.", "", 7.5, "007"],
+        [],
+        [2, "", "um rabisco", 8],
+        [3, "+1 é dois", "", "1.10"],
+    ]
+    book("a.xlsx", Vazia=[], Notas=table, Outra=[["essay"], ["outra"]])
+    status, said = command("a.xlsx", "--out", "o.csv", "--excel", "br", "--rejects", "r.jsonl")
+    assert status == 0
+    assert "rejected: a.xlsx, sheet 'Notas', line 6: the essay is empty" in said
+    lines = io.StringIO(Path("o.csv").read_text(encoding="utf-8-sig"), newline="")
+    first, second = csv.DictReader(lines, delimiter=";")
+    carried = ("nº", "essay", "nota", "sala")
+    assert [first[name] for name in carried] == ["1", "Primeira.\nSegunda linha.", "7,5", "007"]
+    assert [second[name] for name in carried] == ["3", "'+1 é dois", "1.10", ""]
+    assert list(first)[:5] == [*carried, "predicted"]
+    assert 0 < float(first["expected"].replace(",", ".")) < 10
+    assert command("a.xlsx", "--out", "o.csv", "--sheet", "Outra")[0] == 0
+    assert list(read("o.csv")["essay"]) == ["outra"]
+    assert (
+        "no sheet 'Nota' among 'Notas', 'Outra'; did you mean 'Notas'?"
+        in command("a.xlsx", "--out", "p.csv", "--sheet", "Nota")[1]
+    )
+
+
+def test_a_workbook_that_would_fill_the_memory_is_refused(command: Command) -> None:
+    with Workbook("a.xlsx") as workbook:
+        sheet = workbook.add_worksheet()
+        sheet.write(0, 0, "essay")
+        sheet.write(1_048_575, 16_383, "fim")
+    assert Path("a.xlsx").stat().st_size < 10_000
+    assert command("a.xlsx", "--out", "o.csv") == (1, "error: a.xlsx is too large a workbook; export the sheet as CSV")
+
+
+def test_a_text_that_a_workbook_cannot_hold_is_told(command: Command) -> None:
+    Path("a.csv").write_text(f"essay\n{'a' * 40_000}\nb\n", encoding="utf-8")
+    status, said = command("a.csv", "--out", "o.xlsx")
+    assert (status, "warning: 1 texts have more than 32767 characters" in said) == (0, True)
+    assert list(read("o.xlsx")["essay"].str.len()) == [32_767, 1]
 
 
 @settings(max_examples=50)
