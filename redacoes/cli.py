@@ -1,5 +1,6 @@
 """The command `redacoes`: what DVC's own commands leave open.
 
+redacoes adopt ~/redacoes.xlsx      essays of your own, and the parameters that they need
 redacoes score essays.csv --out scores.parquet     what the model grades them
 redacoes app                        a page for all of it
 redacoes explain essay.txt          which sentences and words moved its expected score
@@ -24,8 +25,14 @@ from typing import NoReturn
 
 from redacoes.errors import UserError, nearest, told
 
-COMMANDS = ("score", "app", "explain", "tokens", "recipe", "compare", "inspect", "verify", "export", "publish")
-OF_PROJECT = {"recipe", "compare", "inspect", "publish"}  # which make no sense elsewhere than in the project's folder
+COMMANDS = ("adopt", "score", "app", "explain", "tokens", "recipe", "compare", "inspect", "verify", "export", "publish")
+OF_PROJECT = {
+    "adopt",
+    "recipe",
+    "compare",
+    "inspect",
+    "publish",
+}  # which make no sense elsewhere than in the project's folder
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

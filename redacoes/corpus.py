@@ -306,7 +306,7 @@ def _check_file(path: Path, encoding: str) -> str:
     with path.open("rb") as binary:
         start = binary.read(4096)
     if kind := container(start):
-        raise UserError(f"{path} is {kind}, whatever its name says; export it as CSV text")
+        raise UserError(f"{path} is {kind}, whatever its name says; export it as CSV text, or `redacoes adopt` it")
     return name
 
 

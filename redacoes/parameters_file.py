@@ -1,6 +1,8 @@
 """Edits of `params.yaml` that leave comments and layout as they are. Which values are legal is in `params`."""
 
+import sys
 from collections.abc import Iterator, Mapping
+from io import StringIO
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -39,6 +41,15 @@ def _end(node: Node) -> int:
     return end
 
 
+def written(value: str | float | None) -> str:
+    """Return a value as YAML text on one line, as DVC writes it: a null is nothing."""
+    stream = StringIO()
+    yaml = YAML()
+    yaml.width = sys.maxsize
+    yaml.dump({"": value}, stream)
+    return stream.getvalue().partition(":")[2].strip()
+
+
 def edit(path: Path, changes: Mapping[str, str]) -> list[str]:
     """Set keys of a parameter file, whole or not at all, and return those whose text has changed.
 
@@ -49,16 +60,22 @@ def edit(path: Path, changes: Mapping[str, str]) -> list[str]:
     Raises:
         UserError: The file cannot be read, lacks a key, or would not be legal; nothing is written then.
     """
+    text, changed = edited(path, changes)
+    write_whole(path, text)
+    return changed
+
+
+def edited(path: Path, changes: Mapping[str, str]) -> tuple[str, list[str]]:
+    """Return what `edit` would write, and the keys whose text changes."""
     params.load(path)
     text = path.read_text(encoding="utf-8")
     places = dict(_leaves(text))
     if unknown := sorted(changes.keys() - places.keys()):
         raise UserError(f"{path} has no key {unknown[0]}{nearest(unknown[0], places)}")
-    written = values(text)
-    changed = [key for key, value in changes.items() if written[key] != value]
+    before = values(text)
+    changed = [key for key, value in changes.items() if before[key] != value]
     for key in sorted(changed, key=places.__getitem__, reverse=True):
         begin, end = places[key]
-        text = f"{text[:begin]} {changes[key]}{text[end:]}"
+        text = f"{text[:begin]}{' ' if changes[key] else ''}{changes[key]}{text[end:]}"
     params.parse(text, path)
-    write_whole(path, text)
-    return changed
+    return text, changed
