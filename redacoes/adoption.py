@@ -18,6 +18,7 @@ from typing import NamedTuple
 from redacoes import corpus, workbook
 from redacoes.errors import UserError, nearest
 from redacoes.essay_files import encoding_of
+from redacoes.explanation import beginning
 from redacoes.params import Data, Params
 from redacoes.prepared import Prepared
 from redacoes.splits import assign
@@ -78,6 +79,7 @@ class _Column:
     characters: int = 0
     numbers: int = 0
     highest: Decimal = Decimal(0)
+    first: str = ""
     values: set[str] = field(default_factory=set)
 
     def add(self, text: str) -> None:
@@ -85,9 +87,10 @@ class _Column:
         if not text:
             return
         self.filled += 1
+        self.first = self.first or beginning(text, SHORT)
         self.characters += len(text)
         if len(self.values) < MOST:
-            self.values.add(text if len(text) <= SHORT else str(hash(text)))
+            self.values.add(text if len(text) <= SHORT else str(hash(text)))  # not whole essays
         if len(text) <= SHORT:
             try:
                 number = Decimal(text.replace(",", "."))
@@ -209,6 +212,8 @@ def _delimiter(text: str) -> str:
 
 def _columns(path: Path, rows: Iterator[list[str]]) -> list[_Column]:
     header = [name.strip() for name in next(rows, [])]
+    if not header:
+        raise UserError(f"{path} is empty; it needs a header and rows")
     if repeated := [name for name, count in Counter(header).items() if count > 1]:
         raise UserError(f"{path}: the column {repeated[0]!r} stands twice; rename one")
     columns = [_Column(name) for name in header]
@@ -256,7 +261,7 @@ def _choose(path: Path, what: str, asked: str | None, columns: Sequence[_Column]
         fit = [column for column in named or columns if column.is_of_numbers]
         trait = "numbers"
     if not fit:
-        known = ", ".join(repr(column.name) for column in columns)
+        known = ", ".join(f"{column.name!r} ({column.first!r}, say)" for column in columns)
         raise UserError(f"{path} has no column of {trait} for the {what} among {known}; --{what}-column names one")
     ranks = [_rank(column.name, what) for column in fit]
     best = [column for column, rank in zip(fit, ranks, strict=True) if rank == min(ranks)]

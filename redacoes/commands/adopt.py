@@ -35,10 +35,11 @@ def run(options: argparse.Namespace) -> int:
     from redacoes.files import temporary_folder
 
     source: Path = options.file
+    if source.is_dir():
+        raise UserError(f"{source} is a folder; name a file in it")
     if not source.is_file():
         siblings = [other.name for other in source.parent.glob("*")]
-        what = "is a folder; name a file in it" if source.is_dir() else "does not exist"
-        raise UserError(f"{source} {what}{nearest(source.name, siblings)}")
+        raise UserError(f"{source} does not exist{nearest(source.name, siblings)}")
     target = _target(source)
     asked = Asked(
         options.essay_column,
@@ -56,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
         print(table(["key", "value", "why"], [[key, values[key] or "null", why] for key, _, why in findings]))
         _, changed = parameters_file.edited(PARAMS, values)
         if options.dry_run:
-            print(f"nothing was written; {len(changed)} keys of params.yaml would change", file=sys.stderr)
+            print(f"nothing was written; of params.yaml, {len(changed)} values would change", file=sys.stderr)
             return 0
         try:
             if not (target.exists() and target.samefile(source)):
@@ -67,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
             print("interrupted; run it again", file=sys.stderr)
             return 130
     print(
-        f"{target} is tracked by DVC, and {len(changed)} keys of params.yaml were changed. Next:\n"
+        f"{target} is tracked by DVC; of params.yaml, {len(changed)} values have changed. Next:\n"
         f"  git add {target}.dvc {PARAMS} && git commit -m 'Adopt {target.name}'\n"
         "  dvc repro",
         file=sys.stderr,

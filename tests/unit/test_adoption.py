@@ -39,7 +39,7 @@ def adopt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Look:
     monkeypatch.chdir(tmp_path)
 
     def run(content: str | bytes, name: str = "a.csv", params: Params = PARAMS, **asked: Any) -> dict[str, Any]:
-        if content:
+        if not Path(name).exists() or content:
             Path(name).write_bytes(content if isinstance(content, bytes) else content.encode())
         findings = look(Path(name), Asked(**asked), params, "data/a.csv", Path("draft.csv"))
         values = {key: value for key, value, _ in findings}
@@ -116,10 +116,14 @@ UNSURE = {
         table(texto=ESSAYS, nota_1=SCORES, nota_2=SCORES),
         "several columns that may hold the score, 'nota 1', 'nota 2'; --score-column names the one",
     ),
-    "no essays": (table(a=["x"] * 60, nota=SCORES), "no column of long texts for the essay among 'a', 'nota'"),
+    "no essays": (
+        table(a=["x"] * 60, nota=SCORES),
+        "no column of long texts for the essay among 'a' ('x', say), 'nota' ('0', say); --essay-column names one",
+    ),
+    "empty": ([], "a.csv is empty"),
     "no numbers": (
         table(texto=ESSAYS, nota=["A"] * 60, idade=[15] * 60),
-        "no column of numbers for the score among 'nota', 'idade'",
+        "no column of numbers for the score among 'nota' ('A', say), 'idade' ('15', say); --score-column names one",
     ),
     "no scale": (table(texto=ESSAYS, nota=[1200] * 60), "a score is 1200, and no exam's scale goes so far; --scale"),
     "many bad rows": (
