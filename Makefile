@@ -67,7 +67,7 @@ audit: install  ## whether uv.lock is that of pyproject.toml, with hashes, and h
 	uv lock --check
 	python -m tools.audit
 
-bench: repro  ## seconds by stage; training, a team's commands, scoring and the model in three worlds, compared
+bench: repro  ## seconds by stage; training, a team's commands, scoring, the page's answer and the model in three worlds
 	python -m benchmarks.stages
 	python -m benchmarks.training
 	python -m benchmarks.probe
@@ -75,6 +75,7 @@ bench: repro  ## seconds by stage; training, a team's commands, scoring and the 
 	python -m benchmarks.worlds
 	python -m benchmarks.surface
 	python -m benchmarks.scoring
+	python -m benchmarks.answer
 	python -m benchmarks.scale --essays 2000
 
 plots: install  ## write the DVC plots page, which needs no network, and the same plots as pictures, into plots/

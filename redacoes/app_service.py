@@ -10,6 +10,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,7 +22,7 @@ from redacoes import corpus
 from redacoes.app_texts import Language, say
 from redacoes.errors import FileError, UserError
 from redacoes.essay_files import RAW, EssayFile, Window, decoded
-from redacoes.explain import Effect, by_sentence, sentences
+from redacoes.explain import Effect, score_by_sentence, sentences
 from redacoes.explanation import beginning
 from redacoes.neighbours import Neighbour, Neighbours
 from redacoes.portable import SCORER
@@ -161,10 +162,13 @@ class Service:
         """Score one essay. Raises RefusedError where the text is empty or too long."""
         cleaned = checked(text, language)
         scorer = self.scorer(language)
-        row = scorer.score([cleaned]).to_dict("records")[0]
-        score = {str(name): value for name, value in row.items()}
-        few = len(sentences(cleaned)) <= SENTENCES
-        neighbours = self._neighbours
+        essay = scorer.read(cleaned, cleaned=True)
+        spans = sentences(cleaned)
+        few = len(spans) <= SENTENCES
+        with ThreadPoolExecutor(1) as beside:
+            compared = beside.submit(self._neighbours.compare, essay, NEIGHBOURS) if self._neighbours else None
+            score, effects = score_by_sentence(scorer, essay, spans if few else [])
+        nearest, far = compared.result() if compared else ([], False)
         warnings = []
         if score["truncated"]:
             warnings.append(say("cut_off", language, tokens=score["tokens"], most=scorer.tokenize.max_length))
@@ -172,15 +176,9 @@ class Service:
             warnings.append(say("short", language, words=words))
         if not seems_portuguese(cleaned):
             warnings.append(say("not_portuguese", language))
-        if neighbours and neighbours.is_far(cleaned):
+        if far:
             warnings.append(say("far", language))
-        return Answer(
-            cleaned,
-            score,
-            by_sentence(scorer, cleaned) if few else None,
-            neighbours.nearest(cleaned, NEIGHBOURS) if neighbours and self._reveals else [],
-            warnings,
-        )
+        return Answer(cleaned, score, effects if few else None, nearest if self._reveals else [], warnings)
 
     def score_file(
         self, path: str, column: str, language: Language, progress: Callable[[tuple[int, int]], None]

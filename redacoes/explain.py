@@ -5,18 +5,17 @@ Effects are those on the model's estimate, in points of expected score. They are
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import fsum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from redacoes.corpus import clean
 from redacoes.errors import UserError
-from redacoes.scorer import Scorer
-from redacoes.scoring import expected_score, softmax
+from redacoes.scorer import Reading, Scorer
 
 Floats = NDArray[np.float32]
 Slope = Callable[[Floats], tuple[Floats, Floats]]
@@ -25,8 +24,7 @@ TOLERANCE = 0.01  # points of score
 STEPS = (16, 512)  # points on the path, at first and at most
 AT_ONCE = 1024  # tokens in one gradient: 0.6 GB of a base-sized encoder, on each processor, and more are no faster
 WINDOW = 2_000_000  # characters of variants that are tokenized together
-MANY = 64  # variants that are scored together
-NOTHING = "the text holds nothing that can be read"
+MANY = 12  # of them at most: while they are scored, the next are read
 
 # what a full stop follows without ending a sentence: titles, and what a number or a name comes after
 ABBREVIATIONS = frozenset((
@@ -142,7 +140,7 @@ def _ends(before: str, match: re.Match[str], after: str) -> bool:
     return not ENUMERATOR.fullmatch(f"{before}.")
 
 
-def by_sentence(scorer: Scorer, text: str, progress: bool = False) -> list[Effect]:
+def by_sentence(scorer: Scorer, text: str | Reading, progress: bool = False) -> list[Effect]:
     """Return the effect of each sentence: the expected score of the text minus that of the text without it.
 
     That is exact, and not additive: what two sentences say twice, either alone can say. Of a text that is too long for
@@ -153,22 +151,55 @@ def by_sentence(scorer: Scorer, text: str, progress: bool = False) -> list[Effec
 
     Args:
         scorer: Any, of either backend.
-        text: As it was written; the spans are those of the cleaned one.
+        text: As it was written, or as `scorer` has read it; the spans are those of the cleaned one.
         progress: Whether to show a progress bar on stderr.
 
     Raises:
         ValueError: The text holds nothing that can be read.
     """
-    text = clean(text)
-    if not text:
-        raise ValueError(NOTHING)
-    spans = sentences(text)
-    tokens = scorer.view(text)
+    essay = read(scorer, text)
+    return score_by_sentence(scorer, essay, sentences(essay.text), progress)[1]
+
+
+def score_by_sentence(
+    scorer: Scorer, essay: Reading, spans: Sequence[tuple[int, int]], progress: bool = False
+) -> tuple[dict[str, Any], list[Effect]]:
+    """Return the row that :meth:`redacoes.Scorer.score` returns of an essay, and what `by_sentence` does, in one pass.
+
+    Args:
+        scorer: Any, of either backend.
+        essay: Read by `scorer`.
+        spans: What `sentences` returns of its text; none where no effect is asked for.
+        progress: Whether to show a progress bar on stderr.
+    """
+    seen = spans if scorer.text else _seen(essay, spans)
+    each = max(1, min(MANY, WINDOW // len(essay.text)))
+    starts = tqdm(range(0, len(seen), each), "sentences", leave=False, disable=not progress)
+    windows = ([without(essay.text, *span) for span in seen[start : start + each]] for start in starts)
+    table = scorer.score_variants(essay, windows, progress)
+    whole, *rest = table["expected"].tolist()
+    effects = dict(zip(seen, (whole - score for score in rest), strict=True))
+    row = {str(name): value for name, value in table.iloc[:1].to_dict("records")[0].items()}
+    return row, [Effect(begin, end, essay.text[begin:end], effects.get((begin, end), 0.0)) for begin, end in spans]
+
+
+def read(scorer: Scorer, text: str | Reading) -> Reading:
+    """Return an essay as it has been read, or read it now. Raises ValueError where it holds nothing to be read."""
+    return text if isinstance(text, Reading) else scorer.read(text)
+
+
+def without(text: str, begin: int, end: int) -> str:
+    """Return a cleaned text without one of its sentences, cleaned: the wider of the two spaces around it stays."""
+    if end == len(text) or text[begin - 1 : begin] == " ":
+        return text[: max(begin - 1, 0)] + text[end:]
+    return text[:begin] + text[end + 1 :]
+
+
+def _seen(essay: Reading, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return those of the sentences of which the model sees anything."""
+    tokens = essay.tokens
     places = sorted(tokens.spans[place] for place in tokens.kept if not tokens.special[place])
-    seen = spans if scorer.text else [span for span in spans if _touches(span, places)]
-    scores = _expected(scorer, [text, *(text[:begin] + text[end:] for begin, end in seen)], progress)
-    effects = dict(zip(seen, (scores[0] - score for score in scores[1:]), strict=True))
-    return [Effect(begin, end, text[begin:end], effects.get((begin, end), 0.0)) for begin, end in spans]
+    return [span for span in spans if _touches(span, places)]
 
 
 def _touches(span: tuple[int, int], places: Sequence[tuple[int, int]]) -> bool:
@@ -178,35 +209,12 @@ def _touches(span: tuple[int, int], places: Sequence[tuple[int, int]]) -> bool:
     return any(begin < span[1] and end > span[0] for begin, end in near)
 
 
-def _expected(scorer: Scorer, texts: Sequence[str], progress: bool) -> list[float]:
-    """Return the expected score of each text, some of which may be empty."""
-    full = [text for text in texts if clean(text)]
-    scored: list[float] = []
-    with tqdm(desc="essays without a sentence", total=len(full), leave=False, disable=not progress) as bar:
-        for _, table in scorer.stream(enumerate(_windows(full))):
-            scored += table["expected"].tolist()
-            bar.update(len(table))
-    scores = iter(scored)
-    nothing = 0.0
-    if len(full) < len(texts):
-        _, probabilities = scorer.decide(softmax(scorer.logits([scorer.view("").ids])), [""])
-        nothing = float(expected_score(probabilities)[0])
-    return [next(scores) if clean(text) else nothing for text in texts]
-
-
-def _windows(texts: Sequence[str]) -> Iterator[list[str]]:
-    """Yield the texts in lists that are not too long to be tokenized together."""
-    window: list[str] = []
-    for text in texts:
-        if window and (len(window) == MANY or sum(map(len, window)) + len(text) > WINDOW):
-            yield window
-            window = []
-        window.append(text)
-    yield window
-
-
 def by_word(
-    scorer: Scorer, text: str, tolerance: float = TOLERANCE, steps: tuple[int, int] = STEPS, progress: bool = False
+    scorer: Scorer,
+    text: str | Reading,
+    tolerance: float = TOLERANCE,
+    steps: tuple[int, int] = STEPS,
+    progress: bool = False,
 ) -> Words:
     """Return the effect of each word by integrated gradients of the expected score over the word embeddings.
 
@@ -220,7 +228,7 @@ def by_word(
 
     Args:
         scorer: Of the backend tensorflow.
-        text: As it was written; the spans are those of the cleaned one.
+        text: As it was written, or as `scorer` has read it; the spans are those of the cleaned one.
         tolerance: The largest gap between the sum of the effects and f(x) - f(baseline), in points.
         steps: Points on the path, at first and at most.
         progress: Whether to show a progress bar on stderr.
@@ -231,20 +239,17 @@ def by_word(
     """
     if scorer.classifier is None:
         raise UserError("ONNX Runtime gives no gradients, which the effects of words need: use --by sentence")
-    text = clean(text)
-    if not text:
-        raise ValueError(NOTHING)
     from redacoes.encoder import embed, gradient
 
-    tokens = scorer.view(text)
-    ids = [tokens.ids[place] for place in tokens.kept]
+    essay = read(scorer, text)
+    text, tokens = essay.text, essay.tokens
     blank = [tokens.ids[place] if tokens.special[place] else scorer.tokenizer.pad_token_id for place in tokens.kept]
-    essay, start = embed(scorer.classifier, ids), embed(scorer.classifier, blank)
+    whole, start = embed(scorer.classifier, essay.ids), embed(scorer.classifier, blank)
     slope = gradient(scorer.classifier)
-    (expected, baseline), _ = slope(np.stack([essay, start]))
+    (expected, baseline), _ = slope(np.stack([whole, start]))
     count = steps[0]
     while True:
-        by_token = _integral(scorer, slope, essay, start, count, progress)
+        by_token = _integral(scorer, slope, whole, start, count, progress)
         gap = abs(fsum(by_token) - float(expected - baseline))
         if gap <= tolerance or count * 2 > steps[1]:
             break

@@ -26,7 +26,7 @@ from redacoes.errors import UserError
 from redacoes.files import read_json, staged, write_json
 from redacoes.portable import SCORER
 from redacoes.revisions import Folder
-from redacoes.scorer import Forward, Scorer, digest_of
+from redacoes.scorer import Forward, Reading, Scorer, digest_of
 
 Floats = NDArray[np.float32]
 
@@ -121,20 +121,27 @@ class Neighbours:
         space, limits = found
         return cls(*limits, scorer, forward, train, space)
 
-    def nearest(self, text: str, count: int = 5) -> list[Neighbour]:
+    def nearest(self, text: str | Reading, count: int = 5) -> list[Neighbour]:
         """Return the `count` training essays most like `text`, the most similar first; fewer where there are no more.
+
+        Args:
+            text: As it was written, or as the scorer has read it.
+            count: How many.
 
         Raises:
             ValueError: The text holds nothing that can be read.
         """
-        similarity = self._space.cosine(self._pooled(text))
+        return self._nearest(self._pooled(self._read(text)), count)
+
+    def _nearest(self, pooled: Floats, count: int) -> list[Neighbour]:
+        similarity = self._space.cosine(pooled)
         best = np.argsort(-similarity, kind="stable")[:count]
         return [
             Neighbour(int(row["row"]), int(row["score"]), float(similarity[place]), str(row["essay"]))
             for place, row in ((place, self._train[int(place)]) for place in best)
         ]
 
-    def is_far(self, text: str) -> bool:
+    def is_far(self, text: str | Reading) -> bool:
         """Tell whether `text` is unlike 99 % of the training essays, by its vector or by its words.
 
         By its vector: farther from its nearest training essay than they are from theirs. The distance is Euclid's, to
@@ -142,14 +149,30 @@ class Neighbours:
         words whole, cuts it into shorter pieces. That tells other languages and gibberish, of which the encoder makes
         a vector like any. Each training essay is compared; of more than 4,096, so many, at even steps.
 
+        Args:
+            text: As it was written, or as the scorer has read it.
+
         Raises:
             ValueError: The text holds nothing that can be read.
         """
-        distance = self._space.distance(self._pooled(text)).min()
-        return bool(distance > self.threshold or _characters_by_token(self._scorer, text) < self.shortest)
+        essay = self._read(text)
+        return self._is_far(essay, self._pooled(essay))
 
-    def _pooled(self, text: str) -> Floats:
-        return self._scorer.run(self._forward, self._scorer.encode([text])[0])
+    def _is_far(self, essay: Reading, pooled: Floats) -> bool:
+        distance = self._space.distance(pooled).min()
+        return bool(distance > self.threshold or _characters_by_token(self._scorer, essay) < self.shortest)
+
+    def compare(self, text: str | Reading, count: int = 5) -> tuple[list[Neighbour], bool]:
+        """Return what `nearest` and `is_far` do of one text, whose vector is computed once."""
+        essay = self._read(text)
+        pooled = self._pooled(essay)
+        return self._nearest(pooled, count), self._is_far(essay, pooled)
+
+    def _read(self, text: str | Reading) -> Reading:
+        return text if isinstance(text, Reading) else self._scorer.read(text)
+
+    def _pooled(self, essay: Reading) -> Floats:
+        return self._scorer.run(self._forward, [essay.ids])
 
 
 @dataclass(frozen=True)
@@ -233,9 +256,9 @@ def _folder_md5(folder: Path) -> str:
     return f"{md5(json.dumps(listing, sort_keys=True).encode(), usedforsecurity=False).hexdigest()}.dir"
 
 
-def _characters_by_token(scorer: Scorer, text: str) -> float:
+def _characters_by_token(scorer: Scorer, essay: Reading) -> float:
     """Return how many characters a token of a text has on average, special ones left out; an unknown one has none."""
-    tokens = scorer.view(text)
+    tokens = essay.tokens
     unknown = scorer.tokenizer.unk_token_id
     lengths = [
         0 if number == unknown else end - begin
@@ -248,7 +271,7 @@ def _characters_by_token(scorer: Scorer, text: str) -> float:
 def _shortest(scorer: Scorer, train: Dataset) -> float:
     """Return the characters by token that the share `FAR` of the training essays reach."""
     essays = train.select(_probes(len(train)))["essay"]
-    return float(np.quantile([_characters_by_token(scorer, essay) for essay in essays], 1 - FAR))
+    return float(np.quantile([_characters_by_token(scorer, scorer.read(essay)) for essay in essays], 1 - FAR))
 
 
 def _probes(count: int) -> NDArray[np.int64]:

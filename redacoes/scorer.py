@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from hashlib import blake2b, file_digest
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from redacoes import checkpoint, portable, sources, tokens
 from redacoes.batching import Ragged, sorted_batches
@@ -31,7 +32,26 @@ WINDOW = 2048  # essays sorted by length together
 MULTIPLE = {"tensorflow": 32, "onnx": 1}  # tokens to a multiple of which is padded; ONNX Runtime minds no new shapes
 ONNX = "model.onnx"
 OUTSIDE = 0.05  # of the probability, on either side of the range from low to high
+VARIANTS = 6  # of an essay in a batch: about as fast as 16, and as many batches for each processor
 DECIMALS = 6  # of probabilities: what lies beyond depends on which essays share a batch
+
+
+@dataclass(frozen=True)
+class Reading:
+    """An essay that has been cleaned and tokenized, once for all that is asked of it.
+
+    Attributes:
+        text: The cleaned essay.
+        tokens: The essay as the model sees it.
+    """
+
+    text: str
+    tokens: tokens.Tokens
+
+    @property
+    def ids(self) -> list[int]:
+        """The token ids that the model sees."""
+        return [self.tokens.ids[place] for place in self.tokens.kept]
 
 
 @dataclass(frozen=True)
@@ -117,7 +137,7 @@ class Scorer:
         windows = ((start, texts[start : start + WINDOW]) for start in range(0, len(texts), WINDOW))
         scored = [table for _, table in self.stream(windows)]
         if not scored:
-            return self._table([], *self.decide(np.empty((0, self.classes)), []))
+            return self._table([], self.logits([]), [])
         return pd.concat(scored, ignore_index=True)
 
     def stream(self, windows: Iterable[tuple[Key, Sequence[str]]]) -> Iterator[tuple[Key, pd.DataFrame]]:
@@ -135,7 +155,60 @@ class Scorer:
                 key, future = coming
                 cleaned, ids, lengths = future.result()
                 coming = next(encoded, None)
-                yield key, self._table(lengths, *self.decide(softmax(self.logits(ids)), cleaned))
+                yield key, self._table(lengths, self.logits(ids), self._numbers(cleaned))
+
+    def read(self, text: str, cleaned: bool = False) -> Reading:
+        """Return an essay as the model sees it.
+
+        Args:
+            text: As it was written.
+            cleaned: Whether it is what :func:`redacoes.corpus.clean` returns, and need not be cleaned.
+
+        Raises:
+            ValueError: The text holds nothing that can be read.
+        """
+        text = text if cleaned else clean(text)
+        if not text:
+            raise ValueError("the text holds nothing that can be read")
+        with self._lock:
+            return Reading(text, tokens.view(self.tokenizer, text, self.tokenize))
+
+    def score_variants(self, essay: Reading, windows: Iterable[list[str]], progress: bool = False) -> pd.DataFrame:
+        """Return what `score` returns of one essay, and below it of each of its variants, in their order.
+
+        The essay is a batch of its own, so that its row is the one that `score` returns. What the model sees alike, as
+        of variants that differ where the essay is cut off, is computed once. While batches are computed, the variants
+        that follow are read.
+
+        Args:
+            essay: Read by this scorer.
+            windows: Lists of variants, as cleaned texts, which may be empty.
+            progress: Whether to show a progress bar on stderr.
+        """
+        running = [self._begin([essay.ids])]
+        different, waiting = {tuple(essay.ids): 0}, []
+        places, lengths, numbers = [0], [len(essay.tokens.ids)], [*self._numbers([essay.text])]
+        for window in windows:
+            with self._lock:
+                ids, counts = tokens.encode(self.tokenizer, window, self.tokenize)
+            for row in ids:
+                if tuple(row) not in different:
+                    different[tuple(row)] = len(different)
+                    waiting.append(row)
+                places.append(different[tuple(row)])
+            while len(waiting) >= VARIANTS:
+                running.append(self._begin(waiting[:VARIANTS]))
+                waiting = waiting[VARIANTS:]
+            lengths += counts
+            numbers += self._numbers(window)
+        if waiting:
+            running.append(self._begin(waiting))
+        bar = tqdm(running, "essays without a sentence", leave=False, disable=not progress)
+        return self._table(lengths, np.concatenate([batch.result() for batch in bar])[places], numbers)
+
+    def _begin(self, ids: list[list[int]]) -> Future[NDArray[np.float32]]:
+        """Begin to compute the logits of one batch."""
+        return self.threads.submit(self._forward, self._pad(_ragged(ids), np.arange(len(ids))))
 
     def encode(self, texts: Sequence[str]) -> tuple[list[list[int]], list[int]]:
         """Return the token ids that the model sees of essays, and how many tokens each has; see `score` for errors."""
@@ -152,11 +225,6 @@ class Scorer:
                 raise ValueError(f"text {place} holds nothing that can be read")
         with self._lock:
             return cleaned, *tokens.encode(self.tokenizer, cleaned, self.tokenize)
-
-    def view(self, text: str) -> tokens.Tokens:
-        """Return one text as the model sees it, once it has been cleaned; it may be empty."""
-        with self._lock:
-            return tokens.view(self.tokenizer, clean(text), self.tokenize)
 
     def logits(self, ids: list[list[int]]) -> NDArray[np.float32]:
         """Return the logits of each list of token ids, float32 ``(rows, classes)``."""
@@ -178,25 +246,20 @@ class Scorer:
 
     def batches(self, ids: list[list[int]]) -> tuple[list[NDArray[np.int64]], list[dict[str, NDArray[np.int32]]]]:
         """Return the rows of each batch, the longest first, and each batch padded, as `forward` takes it."""
-        ragged = Ragged(np.concatenate(ids).astype(np.int32), np.cumsum([0, *map(len, ids)]))
+        ragged = _ragged(ids)
         rows = sorted_batches(ragged.lengths, BATCH)
-        pad_id, multiple = self.tokenizer.pad_token_id, MULTIPLE[self.backend]
-        return rows, [ragged.pad(batch, pad_id, multiple, self.tokenize.max_length) for batch in rows]
+        return rows, [self._pad(ragged, batch) for batch in rows]
 
-    def decide(
-        self, probabilities: NDArray[np.float64], cleaned: Sequence[str]
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Return the scores, int64 ``(rows,)``, and the probabilities, ``(rows, classes)``, that the rule decides on.
+    def _pad(self, ragged: Ragged, rows: NDArray[np.int64]) -> dict[str, NDArray[np.int32]]:
+        return ragged.pad(rows, self.tokenizer.pad_token_id, MULTIPLE[self.backend], self.tokenize.max_length)
 
-        Args:
-            probabilities: The model's, ``(rows, classes)``.
-            cleaned: The same essays, cleaned.
-        """
-        return self.decision.decide(probabilities, self.text.predict(cleaned) if self.text else None)
+    def _numbers(self, cleaned: Sequence[str]) -> Sequence[float]:
+        """Return what the text regression makes of cleaned essays, in points; nothing where there is none."""
+        return self.text.predict(cleaned).tolist() if self.text else []
 
-    def _table(
-        self, lengths: Sequence[int], predicted: NDArray[np.int64], probabilities: NDArray[np.float64]
-    ) -> pd.DataFrame:
+    def _table(self, lengths: Sequence[int], logits: NDArray[np.float32], numbers: Sequence[float]) -> pd.DataFrame:
+        """Return the scores of essays by the logits, and by the numbers of the text regression where there is one."""
+        predicted, probabilities = self.decision.decide(softmax(logits), np.array(numbers) if self.text else None)
         below = probabilities.cumsum(axis=1)
         rounded = probabilities.round(DECIMALS)
         counts = np.asarray(lengths, dtype=np.int64)
@@ -212,6 +275,10 @@ class Scorer:
                 "truncated": counts > self.tokenize.max_length,
             }
         )
+
+
+def _ragged(ids: list[list[int]]) -> Ragged:
+    return Ragged(np.concatenate(ids).astype(np.int32), np.cumsum([0, *map(len, ids)]))
 
 
 def tokenization(folder: Path, name: str | Path) -> tuple[Any, Any, Tokenize]:

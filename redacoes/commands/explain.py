@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
         raise UserError("--neighbours must be 0 or more")
     target = _writable(options.html) if options.html else None
     text = essay.read(options.file)
-    from redacoes.explain import by_sentence, by_word
+    from redacoes.explain import by_word, score_by_sentence, sentences
     from redacoes.explanation import Explanation
     from redacoes.explanation_page import page
     from redacoes.neighbours import Neighbours
@@ -39,16 +39,20 @@ def run(options: argparse.Namespace) -> int:
     progress = sys.stderr.isatty()
     scorer = Scorer.load(options.model, options.backend)
     neighbours = Neighbours.load(scorer) if options.neighbours else None
+    reading = scorer.read(text, cleaned=True)
+    spans = sentences(text) if by != "word" else []
+    score, effects = score_by_sentence(scorer, reading, spans, progress)
+    nearest, far = neighbours.compare(reading, options.neighbours) if neighbours else (None, None)
     found = Explanation(
         name=Path(options.file).name if options.file != "-" else "standard input",
         model=options.model,
         text=text,
-        score={str(name): value for name, value in scorer.score([text]).to_dict("records")[0].items()},
+        score=score,
         most=scorer.tokenize.max_length,
-        sentences=by_sentence(scorer, text, progress) if by != "word" else None,
-        words=by_word(scorer, text, progress=progress) if by != "sentence" else None,
-        neighbours=neighbours.nearest(text, options.neighbours) if neighbours else None,
-        far=neighbours.is_far(text) if neighbours else None,
+        sentences=effects if by != "word" else None,
+        words=by_word(scorer, reading, progress=progress) if by != "sentence" else None,
+        neighbours=nearest,
+        far=far,
     )
     if target:
         write_whole(target, page(found))

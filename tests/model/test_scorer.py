@@ -90,7 +90,7 @@ def test_threads_that_score_at_once_get_each_its_own(scorer: Scorer) -> None:
 
     def ask(place: int) -> None:
         answers[place] = scorer.score(ESSAYS[place : place + 8])
-        scorer.view(ESSAYS[place])
+        scorer.read(ESSAYS[place])
 
     threads = [threading.Thread(target=ask, args=(place,)) for place in range(0, 64, 8)]
     for thread in threads:

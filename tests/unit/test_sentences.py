@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redacoes.explain import sentences
+from redacoes.corpus import clean
+from redacoes.explain import sentences, without
 
 
 @pytest.mark.parametrize(
@@ -49,3 +50,10 @@ PLAIN = st.tuples(WORDS, st.sampled_from([".", "!", "?", "..."])).map(lambda of:
 def test_plain_sentences_are_told_apart(written: list[str], between: str) -> None:
     text = between.join(written)
     assert [text[begin:end] for begin, end in sentences(text)] == written
+
+
+@given(st.text(st.sampled_from('aB 1.!?…\n"»)-é'), max_size=60))
+def test_a_text_without_one_of_its_sentences_is_as_clean_as_it_was(text: str) -> None:
+    text = clean(text)
+    for begin, end in sentences(text):
+        assert without(text, begin, end) == clean(text[:begin] + text[end:])

@@ -1,0 +1,66 @@
+"""Seconds of the page's answer on one essay, against its parts called apart: python -m benchmarks.answer.
+
+The parts are what the README shows to a program: `Scorer.score`, `by_sentence`, `nearest` and `is_far`, each of which
+reads the essay anew. They take turns, so that both meet the same load of the machine. The essays are synthetic ones of
+the sample, joined until they have the length of a real one: 300 words.
+"""
+
+import time
+from statistics import median
+
+from redacoes import synthetic
+from redacoes.app_service import NEIGHBOURS, Service
+from redacoes.explain import by_sentence, sentences
+from redacoes.neighbours import Neighbours
+from redacoes.scorer import Scorer
+
+ESSAYS, WORDS, ROUNDS = 4, 300, 9
+
+
+def essays() -> list[str]:
+    paragraphs = (str(row["essay"]) for row in synthetic.essays(400, 1))
+    found = []
+    for _ in range(ESSAYS):
+        essay = next(paragraphs)
+        while len(essay.split()) < WORDS:
+            essay += f"\n{next(paragraphs)}"
+        found.append(essay)
+    return found
+
+
+def apart(scorer: Scorer, neighbours: Neighbours, essay: str) -> None:
+    scorer.score([essay])
+    by_sentence(scorer, essay)
+    neighbours.nearest(essay, NEIGHBOURS)
+    neighbours.is_far(essay)
+
+
+def main() -> None:
+    service = Service("models/scorer", "tensorflow", reveals=True)
+    scorer = service.scorer("en")
+    neighbours = Neighbours.load(scorer)
+    texts = essays()
+    ways = {
+        "the answer": lambda essay: service.score(essay, "en"),
+        "its parts, apart": lambda essay: apart(scorer, neighbours, essay),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for turn in range(ROUNDS + 1):
+        for essay in texts:
+            for name, way in ways.items():
+                start = time.perf_counter()
+                way(essay)
+                if turn:  # the first one traces
+                    seconds[name].append(time.perf_counter() - start)
+    words, count = (
+        sum(map(measure, texts)) / len(texts) for measure in (lambda t: len(t.split()), lambda t: len(sentences(t)))
+    )
+    print(f"one essay of {words:.0f} words and {count:.0f} sentences")
+    for name, taken in seconds.items():
+        print(f"{name:<18}{median(taken) * 1000:6.0f} ms")
+    ratio = median(seconds["the answer"]) / median(seconds["its parts, apart"])
+    print(f"{'ratio':<18}{ratio:6.2f}")
+
+
+if __name__ == "__main__":
+    main()
