@@ -203,7 +203,7 @@ def blocks(service: Service, files: Files) -> gr.Blocks:
         language = gr.Radio([("Português", "pt"), ("English", "en")], value="pt", elem_id="language")
         with gr.Tab("Corrigir") as tab_one:
             essay = gr.Textbox(lines=12, max_lines=24, elem_id="essay")
-            upload = gr.File(file_types=[".txt"], height=140, elem_id="upload")
+            upload = gr.File(file_types=[".docx", ".odt", ".txt"], height=140, elem_id="upload")
             button = gr.Button(variant="primary", elem_id="score")
             result = gr.HTML(elem_id="result")
         with gr.Tab("Turma") as tab_many:

@@ -18,10 +18,10 @@ from typing import Any
 
 import pandas as pd
 
-from redacoes import corpus
+from redacoes import corpus, documents
 from redacoes.app_texts import Language, say
 from redacoes.errors import FileError, UserError
-from redacoes.essay_files import RAW, EssayFile, Window, decoded
+from redacoes.essay_files import RAW, EssayFile, Window
 from redacoes.explain import Effect, score_by_sentence, sentences
 from redacoes.explanation import beginning
 from redacoes.neighbours import Neighbour, Neighbours
@@ -225,11 +225,11 @@ def told_reject(line: int, fault: str, language: Language) -> str:
 
 
 def read_text(path: str, language: Language) -> str:
-    """Return the text of a file. Raises RefusedError where it is none."""
-    text = decoded(Path(path).read_bytes())
-    if text is None:
-        raise RefusedError(say("no_text_file", language))
-    return text
+    """Return the text of a file, or of a document. Raises RefusedError where it is neither."""
+    try:
+        return documents.text_of(Path(path).read_bytes(), Path(path).name)
+    except FileError as error:
+        raise RefusedError(say(f"document_{error.key}", language)) from error
 
 
 def _within_limits(source: EssayFile, language: Language) -> Iterator[Window]:

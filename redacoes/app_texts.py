@@ -29,7 +29,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Cole aqui o texto, com até {most} caracteres. Nada é guardado.",
         "Paste the text here, up to {most} characters. Nothing is kept.",
     ),
-    "upload_one": ("Ou envie um arquivo .txt", "Or upload a .txt file"),
+    "upload_one": ("Ou envie um arquivo .docx, .odt ou .txt", "Or upload a .docx, .odt or .txt file"),
     "score": ("Corrigir", "Score"),
     "upload_many": (
         "Arquivo .csv, .tsv, .jsonl ou .parquet, com até {size} MB e {rows} redações",
@@ -106,9 +106,33 @@ TEXTS: dict[str, tuple[str, str]] = {
         "O texto tem {count} caracteres; o limite é {most}.",
         "The text has {count} characters; the limit is {most}.",
     ),
-    "no_text_file": (
-        "O arquivo não é um texto; salve-o como .txt.",
-        "The file is no text; save it as .txt.",
+    "document_text": (
+        "O arquivo não é um texto; salve-o como .docx, .odt ou .txt.",
+        "The file is no text; save it as .docx, .odt or .txt.",
+    ),
+    "document_other": (
+        "O arquivo não é um documento .docx nem .odt; salve-o como um deles, ou como .txt.",
+        "The file is neither a .docx nor an .odt document; save it as one of them, or as .txt.",
+    ),
+    "document_old": (
+        "O arquivo é de uma versão antiga do Word; salve-o como .docx, .odt ou .txt.",
+        "The file is of an old version of Word; save it as .docx, .odt or .txt.",
+    ),
+    "document_encrypted": (
+        "O documento tem uma senha; salve-o sem ela.",
+        "The document has a password; save it without.",
+    ),
+    "document_damaged": (
+        "O documento está danificado; abra-o e salve-o de novo.",
+        "The document is damaged; open it and save it again.",
+    ),
+    "document_unfolds": (
+        "O documento é grande demais depois de descompactado; salve-o como .txt.",
+        "The document is too large once it is unpacked; save it as .txt.",
+    ),
+    "document_entities": (
+        "O documento declara entidades, de que nenhum precisa; salve-o de novo, ou como .txt.",
+        "The document declares entities, which none has a need of; save it anew, or as .txt.",
     ),
     "no_file": ("Escolha um arquivo primeiro.", "Choose a file first."),
     "too_many": ("O arquivo tem mais de {most} redações.", "The file has more than {most} essays."),

@@ -13,7 +13,7 @@ MOST = 1_000_000  # characters, as of a field of a CSV
 
 def add_argument(parser: argparse.ArgumentParser) -> None:
     """Describe the essay and the model on the command line."""
-    parser.add_argument("file", metavar="FILE", help="a text file with one essay, or - for standard input")
+    parser.add_argument("file", metavar="FILE", help="one essay: .txt, .docx or .odt; - for standard input")
     add_model(parser)
 
 
@@ -23,16 +23,14 @@ def read(name: str) -> str:
     Raises:
         UserError: There is no such file, or it holds no text, nothing that can be read, or too much.
     """
-    from redacoes.corpus import clean, container
-    from redacoes.essay_files import decoded
+    from redacoes.corpus import clean
+    from redacoes.documents import BYTES, text_of
 
     shown = "standard input" if name == "-" else name
-    content = sys.stdin.buffer.read(4 * MOST + 4) if name == "-" else _content(Path(name))
-    if kind := container(content):
-        raise UserError(f"{shown} is {kind}, not a text file; save the essay as plain text")
-    text = decoded(content)
-    if text is None:
-        raise UserError(f"{shown} is not a text file, or damaged; save the essay as plain text in UTF-8")
+    content = sys.stdin.buffer.read(BYTES + 1) if name == "-" else _content(Path(name), BYTES + 1)
+    if len(content) > BYTES:
+        raise UserError(f"{shown} has more than {BYTES:,} bytes, which is no essay; name a file with one essay")
+    text = text_of(content, shown)
     if len(text) > MOST:
         raise UserError(f"{shown} has more than {MOST:,} characters, which is no essay; name a file with one essay")
     if not (text := clean(text)):
@@ -40,12 +38,12 @@ def read(name: str) -> str:
     return text
 
 
-def _content(path: Path) -> bytes:
+def _content(path: Path, most: int) -> bytes:
     if path.is_dir():
         raise UserError(f"{path} is a folder; name a file with one essay in it")
     try:
         with path.open("rb") as file:
-            return file.read(4 * MOST + 4)  # in UTF-8, one character more
+            return file.read(most)
     except FileNotFoundError as error:
         near = nearest(path.name, [other.name for other in path.parent.iterdir()]) if path.parent.is_dir() else ""
         raise UserError(f"{path} does not exist; name a file with one essay, or - for standard input{near}") from error

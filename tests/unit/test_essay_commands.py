@@ -81,9 +81,9 @@ def test_what_is_no_essay_is_said_in_one_sentence(
     said = {name: refused(command, str(tmp_path / name)) for name in files}
     assert "holds nothing that can be read" in said["vazio.txt"]
     assert "holds nothing that can be read" in said["branco.txt"]
-    assert "not a text file, or damaged" in said["partido.txt"]
-    assert "not a text file, or damaged" in said["binario.txt"]
-    assert "ZIP" in said["ensaio.docx"]
+    assert "no text, or damaged" in said["partido.txt"]
+    assert "no text, or damaged" in said["binario.txt"]
+    assert "a damaged document" in said["ensaio.docx"]
     assert "a PDF" in said["ensaio.pdf"]
     assert "more than 1,000,000 characters" in said["longo.txt"]
     assert "did you mean 'vazio.txt'?" in refused(command, str(tmp_path / "vazios.txt"))
