@@ -68,7 +68,7 @@ def answer(found: Answer, language: Language) -> str:
     else:
         parts += [
             f'<p class="dim">{escape(say("sentences_hint", language))}</p>',
-            tinted(found.text, found.effects),
+            tinted(found.text, found.effects, language),
         ]
     if found.neighbours:
         header = [say(name, language) for name in ("true_score", "similarity", "text")]

@@ -5,13 +5,11 @@ from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import Any
 
+from redacoes.app_texts import Language
 from redacoes.explain import Effect, Words
+from redacoes.explanation_texts import say, typeset
 from redacoes.neighbours import Neighbour
 
-MEANING = (
-    "Each number is an effect on this model's estimate, in points of score. It is no reason of a grader, and says "
-    "nothing of what a better essay would be."
-)
 SHOWN = 10  # words of either sign
 NOTABLE = 0.25  # of the largest effect: the words that are marked in the text
 BLUE, ORANGE = "\x1b[38;5;33m", "\x1b[38;5;208m"  # told apart by those who do not see red and green
@@ -51,7 +49,7 @@ class Explanation:
         found: dict[str, Any] = {
             "file": self.name,
             "model": self.model,
-            "meaning": MEANING,
+            "meaning": say("meaning", "en"),
             **rest,
             "probabilities": probabilities,
             "text": self.text,
@@ -67,18 +65,16 @@ class Explanation:
             found |= {"far": self.far, "neighbours": [asdict(neighbour) for neighbour in self.neighbours]}
         return found
 
-    def headline(self) -> str:
+    def headline(self, language: Language = "en") -> str:
         """Return score, range, and what the model saw, in one line."""
-        score = self.score
-        seen = f"of which the model saw {self.most}" if score["truncated"] else "all of which the model saw"
-        return (
-            f"score {score['predicted']}, probably {score['low']} to {score['high']} (90 %); "
-            f"expected score {score['expected']:.2f}; {score['tokens']} tokens, {seen}"
-        )
+        seen = "seen_most" if self.score["truncated"] else "seen_all"
+        known = {name: self.score[name] for name in ("predicted", "low", "high", "tokens")}
+        expected = typeset(f"{self.score['expected']:.2f}", language)
+        return say("headline", language, **known, expected=expected, seen=say(seen, language, most=self.most))
 
     def to_terminal(self, colour: bool) -> str:
         """Return all of it as lines of text, in colour or without; the signs and numbers are the same."""
-        lines = [f"{self.name}: {self.headline()}", MEANING]
+        lines = [f"{self.name}: {self.headline()}", say("meaning", "en")]
         if self.sentences is not None:
             lines += ["", "What each sentence adds: the expected score with it, less that without it"]
             largest = _largest(self.sentences)
@@ -118,16 +114,14 @@ class Explanation:
         return [*lines, text]
 
 
-def ends(words: Words) -> str:
+def ends(words: Words, language: Language = "en") -> str:
     """Return where the effects of words lead from and to, and how well they add up."""
-    missed = f"their sum misses the difference by {words.gap:.4f}, with {words.steps} gradients"
+    missed = say("missed", language, gap=typeset(f"{words.gap:.4f}", language), steps=words.steps)
     if not words.is_complete:
-        missed += f", which is more than {words.tolerance:g}: take them with caution"
-    whose = " to the encoder's own expected score, part of what ordinal weighs," if words.of_encoder else ","
-    return (
-        f"What each word adds{whose} from {words.baseline:.2f} for as much padding, which has the essay's length "
-        f"alone, to {words.expected:.2f} ({missed})"
-    )
+        missed += say("missed_much", language, tolerance=typeset(f"{words.tolerance:g}", language))
+    whose = say("whose_encoder" if words.of_encoder else "whose_all", language)
+    baseline, expected = (typeset(f"{value:.2f}", language) for value in (words.baseline, words.expected))
+    return say("ends", language, whose=whose, baseline=baseline, expected=expected, missed=missed)
 
 
 def points(effect: float, decimals: int = 2) -> str:

@@ -5,8 +5,10 @@ from html import escape
 from itertools import groupby
 from typing import Any
 
+from redacoes.app_texts import Language
 from redacoes.explain import Effect, Words
-from redacoes.explanation import MEANING, Explanation, beginning, ends, points
+from redacoes.explanation import Explanation, beginning, ends, points
+from redacoes.explanation_texts import say, typeset
 
 # blue and orange, which no usual kind of colour blindness confuses; lines, signs and numbers say the same
 COLOURS = """
@@ -39,40 +41,41 @@ body { font: 1rem/1.6 system-ui, sans-serif; max-width: 48rem; margin: 2rem auto
 h1 { font-size: 1.5rem; line-height: 1.3; margin-bottom: .5rem; overflow-wrap: anywhere }
 h2 { font-size: 1.15rem; margin-top: 2.5rem }
 """.strip()
-CHANCES = "The probability of each score; the bar of full colour is the score that was decided"
 MOST_TINT = 0.45  # more would leave too little contrast under the words
 LEAST = 0.1  # of the largest effect: what is below is not marked
 
 
-def page(found: Explanation) -> str:
+def page(found: Explanation, language: Language = "en") -> str:
     """Return the page. All that is not of this module is escaped, the essay above all."""
-    title = f"Why {found.score['predicted']}? {found.name}"
+    title = say("title", language, score=found.score["predicted"], name=found.name)
+    meaning = f"{say('meaning', language)} {say('model', language, model=found.model)}"
+    chances = say("chances", language)
     parts = [
         f"<h1>{escape(title)}</h1>",
-        f"<p>{escape(_capital(found.headline()))}.</p>",
-        f'<p class="dim">{escape(MEANING)} Model: {escape(found.model)}.</p>',
-        f'<h2>How sure it is</h2>\n<p class="dim">{CHANCES}.</p>',
-        bars(found.score, CHANCES),
-        '<p><span class="up" style="--share: .3">solid line, +</span> adds to the expected score; '
-        '<span class="down" style="--share: .3">dashed line, −</span> takes from it; '
-        "the stronger the tint, the more.</p>",
+        f"<p>{escape(_capital(found.headline(language)))}.</p>",
+        f'<p class="dim">{escape(meaning)}</p>',
+        f'<h2>{escape(say("sure", language))}</h2>\n<p class="dim">{escape(chances)}.</p>',
+        bars(found.score, chances),
+        f'<p><span class="up" style="--share: .3">{say("solid", language)}</span>{say("adds", language)}'
+        f'<span class="down" style="--share: .3">{say("dashed", language)}</span>{say("takes", language)}</p>',
     ]
     if found.sentences is not None:
-        parts += _sentences(found.text, found.sentences, found.score["truncated"])
+        parts += _sentences(found.text, found.sentences, found.score["truncated"], language)
     if found.words is not None:
-        parts += _words(found.text, found.words)
+        parts += _words(found.text, found.words, language)
     if found.neighbours is not None:
         rows = [
-            [str(each.score), f"{each.similarity:.2f}", str(each.row), beginning(each.essay, 300)]
+            [str(each.score), typeset(f"{each.similarity:.2f}", language), str(each.row), beginning(each.essay, 300)]
             for each in found.neighbours
         ]
-        parts += ["<h2>The training essays that the model finds most like this one</h2>"]
+        parts += [f"<h2>{escape(say('neighbours', language))}</h2>"]
         if found.far:
-            parts += ["<p>It is far from all of them: less like them than 99 % of them are.</p>"]
-        parts += [table(["true score", "similarity", "line", "essay"], rows, numbers=3)]
+            parts += [f"<p>{escape(say('far', language))}</p>"]
+        header = [say(name, language) for name in ("true_score", "similarity", "line", "essay")]
+        parts += [table(header, rows, numbers=3)]
     body = "\n".join(parts)
     return f"""<!DOCTYPE html>
-<html lang="en">
+<html lang="{"pt-BR" if language == "pt" else "en"}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -115,56 +118,55 @@ def bars(score: Mapping[str, Any], label: str) -> str:
     return f'<div class="bars" role="img" aria-label="{escape(label)}: {numbers}">{"".join(drawn)}</div>'
 
 
-def _sentences(text: str, effects: Sequence[Effect], truncated: bool) -> list[str]:
-    rows = [[str(place), minus(points(effect.effect)), effect.text] for place, effect in enumerate(effects, 1)]
-    cut = " One that was cut off has no effect; taking another out brings in words that had been cut off."
+def _sentences(text: str, effects: Sequence[Effect], truncated: bool, language: Language) -> list[str]:
+    rows = [
+        [str(place), typeset(points(effect.effect), language), effect.text] for place, effect in enumerate(effects, 1)
+    ]
+    cut = say("sentence_cut", language) if truncated else ""
+    header = [say(name, language) for name in ("number", "effect", "sentence")]
     return [
-        "<h2>By sentence</h2>",
-        '<p class="dim">The number after a sentence is the expected score of the essay, less that of the essay '
-        f"without the sentence.{cut if truncated else ''}</p>",
-        tinted(text, effects),
-        f"<details><summary>The {len(rows)} sentences as a table</summary>",
-        table(["no.", "effect", "sentence"], rows, numbers=2),
+        f"<h2>{escape(say('by_sentence', language))}</h2>",
+        f'<p class="dim">{escape(say("sentence_hint", language) + cut)}</p>',
+        tinted(text, effects, language),
+        f"<details><summary>{escape(say('sentence_table', language, count=len(rows)))}</summary>",
+        table(header, rows, numbers=2),
         "</details>",
     ]
 
 
-def tinted(text: str, effects: Sequence[Effect]) -> str:
+def tinted(text: str, effects: Sequence[Effect], language: Language) -> str:
     """Return an essay whose sentences are tinted by their effects, each followed by its number."""
     largest = max(abs(effect.effect) for effect in effects)
     pieces = []
     for effect in effects:
-        shown = minus(points(effect.effect))
+        shown = typeset(points(effect.effect), language)
         pieces.append(_span(effect, largest, shown, f"&NoBreak;<sup>{shown}</sup>"))
     return _essay(text, effects, pieces)
 
 
-def _words(text: str, words: Words) -> list[str]:
+def _words(text: str, words: Words, language: Language) -> list[str]:
     largest = max(abs(effect.effect) for effect in words.effects)
+    not_seen = escape(say("not_seen", language))
     pieces = [
-        _span(effect, largest, minus(points(effect.effect, 3))) if seen else ""
+        _span(effect, largest, typeset(points(effect.effect, 3), language)) if seen else ""
         for effect, seen in zip(words.effects, words.seen, strict=True)
     ]
     for seen, run in groupby(range(len(pieces)), key=lambda place: words.seen[place]):
         if not seen:
             for place in run:
-                pieces[place] = f'<span class="unseen" title="not seen">{escape(words.effects[place].text)}</span>'
+                pieces[place] = f'<span class="unseen" title="{not_seen}">{escape(words.effects[place].text)}</span>'
     order = sorted(zip(words.effects, words.seen, strict=True), key=lambda pair: -abs(pair[0].effect))
-    rows = [[minus(points(effect.effect, 3)) if seen else "not seen", effect.text] for effect, seen in order]
-    unseen = " Words in grey italics were cut off, and not seen." if not all(words.seen) else ""
+    rows = [[typeset(points(effect.effect, 3), language) if seen else not_seen, effect.text] for effect, seen in order]
+    unseen = say("unseen", language) if not all(words.seen) else ""
+    hint = f"{ends(words, language)}.{say('point', language)}{unseen}"
     return [
-        "<h2>By word</h2>",
-        f'<p class="dim">{escape(ends(words))}. Point at a word to see its number.{unseen}</p>',
+        f"<h2>{escape(say('by_word', language))}</h2>",
+        f'<p class="dim">{escape(hint)}</p>',
         _essay(text, words.effects, pieces),
-        f"<details><summary>The {len(rows)} words as a table</summary>",
-        table(["effect", "word"], rows, numbers=1),
+        f"<details><summary>{escape(say('word_table', language, count=len(rows)))}</summary>",
+        table([say("effect", language), say("word", language)], rows, numbers=1),
         "</details>",
     ]
-
-
-def minus(number: str) -> str:
-    """Return a number with the sign that typesetters use."""
-    return number.strip().replace("-", "−")
 
 
 def _span(effect: Effect, largest: float, shown: str, number: str = "") -> str:

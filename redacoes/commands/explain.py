@@ -21,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="for a program")
     parser.add_argument("--html", metavar="FILE", type=Path, help="write a page that needs nothing else")
+    parser.add_argument("--language", choices=("pt", "en"), help="of that page; the locale's, or else pt")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -32,6 +33,7 @@ def run(options: argparse.Namespace) -> int:
     from redacoes.explain import by_word, score_by_sentence, sentences
     from redacoes.explanation import Explanation
     from redacoes.explanation_page import page
+    from redacoes.explanation_texts import of_locale
     from redacoes.neighbours import Neighbours
     from redacoes.scorer import Scorer
 
@@ -55,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
         far=far,
     )
     if target:
-        write_whole(target, page(found))
+        write_whole(target, page(found, options.language or of_locale()))
     if options.json:
         essay.show(json.dumps(found.to_dict(), indent=2, ensure_ascii=False, allow_nan=False))
     elif target:

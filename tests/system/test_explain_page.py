@@ -4,17 +4,18 @@ from typing import Any
 
 import pytest
 
+from redacoes.app_texts import Language
 from redacoes.explanation_page import page
 from tests.support.explanations import ESSAY, explained
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_page_keeps_the_rules_for_accessibility(browser: Any, scheme: str) -> None:
+@pytest.mark.parametrize(("scheme", "language"), [("light", "pt"), ("dark", "en")])
+def test_the_page_keeps_the_rules_for_accessibility(browser: Any, scheme: str, language: Language) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
     context = browser.new_context(color_scheme=scheme, bypass_csp=True)  # which lets no script in, nor axe
     opened = context.new_page()
-    opened.set_content(page(explained(ESSAY)))
+    opened.set_content(page(explained(ESSAY), language))
     for summary in opened.locator("summary").all():
         summary.click()
     found = Axe().run(opened)

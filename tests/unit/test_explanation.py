@@ -1,9 +1,14 @@
 """What is shown of an explanation: on a page and in a terminal. The effects are made up."""
 
+import re
+from html import escape
 from html.parser import HTMLParser
 
+import pytest
+
 from redacoes.explanation import points
-from redacoes.explanation_page import minus, page
+from redacoes.explanation_page import page
+from redacoes.explanation_texts import TEXTS, of_locale, typeset
 from tests.support.explanations import ESSAY, explained
 
 NASTY = "<script>alert(1)</script> bela & \"feio\" 'é' </div><img src=x onerror=alert(2)>.\n&lt;b&gt; {{7*7}} <!-- fim"
@@ -49,7 +54,7 @@ def test_a_page_shows_the_essay_and_runs_nothing_of_it() -> None:
     assert "https://" not in shown
     assert "<td>bela</td>" in shown  # the numbers stand in a table, too
     for effect in found.sentences or []:
-        assert f"<sup>{minus(points(effect.effect))}</sup>" in shown
+        assert f"<sup>{typeset(points(effect.effect), 'en')}</sup>" in shown
 
 
 def test_colour_is_never_all_that_tells() -> None:
@@ -81,3 +86,37 @@ def test_what_the_model_did_not_see_is_marked() -> None:
     assert "[not seen: passa o dia.]" in explained(ESSAY, seen=14).to_terminal(colour=False)
     assert "not seen" not in explained(ESSAY).to_terminal(colour=False)
     assert 'class="unseen"' in page(explained(ESSAY, seen=14))
+
+
+def test_a_page_is_in_the_language_that_is_asked_for() -> None:
+    found = explained(ESSAY, gap=0.02, seen=14)
+    portuguese, english = page(found, "pt"), page(found, "en")
+    assert '<html lang="pt-BR">' in portuguese
+    assert "<title>Por que 5? redação.txt</title>" in portuguese
+    assert "nota esperada 5,25" in portuguese
+    assert "<sup>−0,60</sup>" in portuguese
+    assert '<html lang="en">' in english
+    assert "expected score 5.25" in english
+    for key, both in TEXTS.items():
+        for text in both:
+            assert text, key
+            assert set(re.findall(r"{(\w+)}", text)) == set(re.findall(r"{(\w+)}", both[0])), key
+        parts = [[escape(part) for part in re.split(r"{\w+}", text) if len(part) > 5] for text in both]
+        for mine, others, shown in ((parts[0], parts[1], portuguese), (parts[1], parts[0], english)):
+            told = re.sub(r"<style>.*</style>|<[^>]*>", "", shown, flags=re.DOTALL).replace(found.name, "")
+            assert not any(part in told for part in others if part not in mine), key
+
+
+@pytest.mark.parametrize(
+    ("environment", "language"),
+    [
+        ({"LANG": "pt_BR.UTF-8"}, "pt"),
+        ({"LANG": "pt_BR.UTF-8", "LC_ALL": "en_US.UTF-8"}, "en"),
+        ({"LANG": "en_GB.UTF-8", "LC_MESSAGES": "pt_PT"}, "pt"),
+        ({"LANG": "C.UTF-8"}, "pt"),
+        ({"LANG": "ca_ES.UTF-8"}, "en"),
+        ({}, "pt"),
+    ],
+)
+def test_the_language_is_that_of_the_locale(environment: dict[str, str], language: str) -> None:
+    assert of_locale(environment) == language
