@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
+from redacoes.framework import tf
+
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from redacoes.errors import UserError

@@ -171,7 +171,7 @@ def _draft(target: Path) -> Iterator[Path]:
 
 def _tensorflow(source: Path) -> tuple[Runner, Callable[[Path, Form], None]]:
     """Return the classifier in `source` as TensorFlow runs it, and what writes it."""
-    import tensorflow as tf
+    from redacoes.framework import tf
 
     from redacoes import model
 
@@ -243,7 +243,7 @@ def _run_onnx(folder: Path) -> Runner:
 
 
 def _run_saved_model(folder: Path) -> Runner:
-    import tensorflow as tf
+    from redacoes.framework import tf
 
     loaded = tf.saved_model.load(str(folder))
     serve = loaded.signatures["serving_default"]

@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from redacoes.framework import tf
+
 import numpy as np
-import tensorflow as tf
 from datasets import Dataset
 from numpy.typing import NDArray
 from tqdm import tqdm

@@ -9,8 +9,9 @@ kept in its middle, and a ReLU or GELU on its right.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from redacoes.framework import tf
+
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 from transformers.activations_tf import get_tf_activation
 

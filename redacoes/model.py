@@ -1,6 +1,6 @@
 """The classifier: built, saved, loaded and run. How it is trained is in `training`.
 
-Those two, `frozen`, `head`, `resume` and `encoder` are the only modules that import TensorFlow.
+Those two, `frozen`, `head`, `resume` and `encoder` are the only modules that use TensorFlow, which `framework` loads.
 """
 
 import inspect
@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from redacoes.framework import tf, tf_keras
+
 import numpy as np
-import tensorflow as tf
-import tf_keras
 from datasets import Dataset
 from numpy.typing import NDArray
 from safetensors.numpy import save_file

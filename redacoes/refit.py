@@ -7,8 +7,9 @@ of all essays. An encoder from scratch has a vocabulary, which is learnt in each
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from redacoes.framework import tf_keras
+
 import numpy as np
-import tf_keras
 from datasets import ClassLabel, Dataset
 
 from redacoes import checkpoint, defaults, frozen, model, tokenized, tokens, training

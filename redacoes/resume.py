@@ -14,9 +14,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from redacoes.framework import tf, tf_keras
+
 import numpy as np
-import tensorflow as tf
-import tf_keras
 from safetensors.numpy import load_file, save_file
 
 STATE = "state.json"

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from redacoes.framework import tf, tf_keras
+
 import numpy as np
-import tensorflow as tf
-import tf_keras
 from datasets import Dataset
 from dvclive import Live
 from dvclive.keras import DVCLiveCallback

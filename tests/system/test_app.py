@@ -96,6 +96,7 @@ def served(clone: Clone, folder: Path, *options: str) -> Iterator[Page]:
             with pytest.raises(BlockingIOError):
                 trap.accept()
             assert not left.exists(), left.read_text()
+            assert "0000 " not in log.read_text()  # TensorFlow's notices
         finally:
             process.kill()
 

@@ -20,7 +20,7 @@ from redacoes import recipes, synthetic
 from redacoes.lock import stale
 from tests.support import ROOT
 from tests.support.hub import Hub
-from tests.support.project import STATUS, UP_TO_DATE, Clone, Folder, lay_out, ran, remote
+from tests.support.project import STATUS, TOLD, UP_TO_DATE, Clone, Folder, lay_out, ran, remote
 
 CloneOf = Callable[[str], Clone]
 
@@ -37,6 +37,8 @@ def test_a_run_writes_what_is_declared_and_leaves_git_clean(origin: Folder, pull
         assert essay[1] == row["score"]
     for line in (origin.path.parent / STATUS).read_text().splitlines():  # git sees what records the run, no more
         assert re.fullmatch(r"\?\? (dvc\.lock|metrics/\w+\.json)", line)
+    told = (origin.path.parent / TOLD).read_text(encoding="utf-8").splitlines()
+    assert [line for line in told if not line.startswith(("warning: ", "train: "))] == []
     assert pulled.git("status", "--porcelain") == ""
     assert UP_TO_DATE in pulled.dvc("repro")
 
