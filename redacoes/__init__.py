@@ -17,7 +17,7 @@ os.environ["HF_HUB_VERBOSITY"] = "error"
 os.environ["TRANSFORMERS_NO_ADVISORY_WARNINGS"] = "1"
 os.environ["TRANSFORMERS_VERBOSITY"] = "error"
 os.environ["USE_TORCH"] = "0"  # a torch that happens to be installed must change nothing
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # what it notices is not told, and what it warns of is
 
 
 def __getattr__(name: str) -> Any:
