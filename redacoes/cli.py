@@ -7,6 +7,7 @@ redacoes explain essay.txt          which sentences and words moved its expected
 redacoes tokens essay.txt           what the model sees of it
 redacoes recipe pretrained          a set of parameters by its name
 redacoes compare main my-branch     which of the two grades better, or whether the test essays are too few to tell
+redacoes experiments                what experiments differ in, and how well they grade
 redacoes inspect [REV]              what made a model
 redacoes verify                     whether outputs and cache are what dvc.lock says
 redacoes export --format onnx --out DIR     the scorer for ONNX Runtime
@@ -25,14 +26,22 @@ from typing import NoReturn
 
 from redacoes.errors import UserError, nearest, told
 
-COMMANDS = ("adopt", "score", "app", "explain", "tokens", "recipe", "compare", "inspect", "verify", "export", "publish")
-OF_PROJECT = {
+COMMANDS = (
     "adopt",
+    "score",
+    "app",
+    "explain",
+    "tokens",
     "recipe",
     "compare",
+    "experiments",
     "inspect",
+    "verify",
+    "export",
     "publish",
-}  # which make no sense elsewhere than in the project's folder
+)
+# which make no sense elsewhere than in the project's folder
+OF_PROJECT = {"adopt", "recipe", "compare", "experiments", "inspect", "publish"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

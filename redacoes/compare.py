@@ -218,6 +218,25 @@ def difference(
     return {key: None if value is None or np.isnan(value) else round(value, 6) for key, value in values.items()}
 
 
+def headline(
+    evaluation: Mapping[str, Any], intervals: Mapping[str, Any], best: Mapping[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """Return `metrics/headline.json`, the few figures of a run that DVC shows and compares.
+
+    Args:
+        evaluation: Of each part, as `metrics.report` has it.
+        intervals: Of each part, as `metrics.intervals` has them.
+        best: As :func:`with_best_baseline` returns it.
+    """
+    ends = intervals["test"]["qwk"] or {"low": None, "high": None}
+    qwk = {"qwk": evaluation["test"]["qwk"], "qwk_low": ends["low"], "qwk_high": ends["high"]}
+    return {
+        "test": qwk | {name: evaluation["test"][name] for name in ("loss", "mae", "accuracy")},
+        "validation": {name: evaluation["validation"][name] for name in ("qwk", "loss")},
+        KEY: {"name": best["name"], **{name: best["test"][name] for name in ("difference", "low", "high")}},
+    }
+
+
 def told(best: Mapping[str, Any]) -> str:
     """Return a sentence where the model is not better on validation than the best baseline, else an empty string."""
     if not falls_short(best):

@@ -14,6 +14,7 @@ from redacoes.text_regression import TextRegression
 
 OUTPUTS = (
     "models/decision.json",
+    "metrics/headline.json",
     "metrics/evaluation.json",
     "metrics/intervals.json",
     "metrics/predictions.csv",
@@ -48,12 +49,13 @@ def main(params: Params) -> None:
     )
     if told := compare.told(best):
         warn(told)
-    with staged(*OUTPUTS) as [rule, evaluation, intervals, predictions, confusion, reliability]:
+    with staged(*OUTPUTS) as [rule, headline, evaluation, intervals, predictions, confusion, reliability]:
+        measured = {name: metrics.report(*part, bins) for name, part in decided.items()}
+        ends = {name: metrics.intervals(*part, bins, bootstrap) for name, part in decided.items()}
         write_json(rule, decision.to_dict())
-        write_json(
-            evaluation, {**{name: metrics.report(*part, bins) for name, part in decided.items()}, compare.KEY: best}
-        )
-        write_json(intervals, {name: metrics.intervals(*part, bins, bootstrap) for name, part in decided.items()})
+        write_json(headline, compare.headline(measured, ends, best))
+        write_json(evaluation, {**measured, compare.KEY: best})
+        write_json(intervals, ends)
         tables = {
             predictions: metrics.predictions(rows, true, predicted, of_classes),
             confusion: metrics.confusion(true, predicted, of_classes.shape[1]),

@@ -1,5 +1,7 @@
 """Numbers and tables as the terminal shows them."""
 
+from itertools import zip_longest
+from textwrap import wrap
 from typing import Any
 
 
@@ -16,6 +18,27 @@ def table(header: list[str], rows: list[list[str]], markdown: bool = False) -> s
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     lines = [header, *rows]
     return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
+
+
+def fitted(header: list[str], rows: list[list[str]], width: int, first: int = 26) -> str:
+    """Return rows of cells in aligned columns, the first and the last wrapped so that no line is wider than `width`.
+
+    Args:
+        header: Cells above.
+        rows: Cells; those of the columns between are short.
+        width: Of a line, in characters.
+        first: Of the first column, at most; what goes on beneath is indented as its cell is.
+    """
+    between = sum(max(map(len, column)) + 2 for column in list(zip(header, *rows, strict=True))[1:-1])
+    longest = min(max(len(row[0]) for row in [header, *rows]), first)
+    lines = []
+    for row in [header, *rows]:
+        indent = " " * (len(row[0]) - len(row[0].lstrip()))
+        names = wrap(row[0].strip(), longest, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
+        rest = wrap(row[-1], width - longest - between - 2, break_on_hyphens=False)
+        cells = [names, *([cell] for cell in row[1:-1]), rest]
+        lines += [list(line) for line in zip_longest(*cells, fillvalue="")]
+    return table(lines[0], lines[1:])
 
 
 def leaves(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

@@ -149,6 +149,17 @@ def test_an_experiment_is_compared_by_its_name_and_equals_the_same_run_in_the_wo
     branches.dvc("checkout")
     branches.dvc("exp", "run", "-n", "lenta", "-S", "train.learning_rate=1e-4")
     branches.git("reset", "-q", "--hard")
+    listed = redacoes(branches, "experiments").stdout.splitlines()
+    assert [line.split()[0] for line in listed[1:]] == ["workspace", "main", "lenta"]
+    assert listed[3].endswith("  train.learning_rate=0.0001")
+    assert max(map(len, listed)) <= 120
+    [_, base, lenta] = json.loads(redacoes(branches, "experiments", "main", "--json").stdout)
+    for row, revision in ((base, "main"), (lenta, "lento")):
+        assert row["headline"] == json.loads(branches.git("show", f"{revision}:metrics/headline.json"))
+    everywhere = redacoes(branches, "experiments", "lento", "--all").stdout.splitlines()
+    assert [line.split()[0] for line in everywhere[1:]] == ["workspace", "lento", "main", "lenta"]
+    assert "'nada'" in redacoes(branches, "experiments", "nada", check=False).stderr
+
     shown = json.loads(redacoes(branches, "compare", "lento", "lenta", "--json").stdout)
     assert [result["a"] for result in shown["metrics"]] == [result["b"] for result in shown["metrics"]]
     assert {result["verdict"] for result in shown["metrics"] if result["a"] is not None} == {

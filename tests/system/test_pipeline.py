@@ -125,7 +125,10 @@ def test_branches_are_compared_and_only_what_changed_reruns(
     clone.git("commit", "-qam", "Learn slowly")
     fresh = Clone(tmp_path / "revisor", clone.path)  # has pulled nothing
     fresh.git("fetch", "-q", str(origin.path), "main:main")
+    assert len(fresh.dvc("metrics", "diff", "main", "--all").splitlines()) == 13  # which fit on a screen
     changed = json.loads(fresh.dvc("metrics", "diff", "main", "--json"))
+    assert "diff" in changed["metrics/headline.json"]["test.qwk_low"]
+    changed = json.loads(fresh.dvc("metrics", "diff", "main", "--json", "--targets", "metrics/intervals.json"))
     assert "diff" in changed["metrics/intervals.json"]["test.loss.low"]
     changed = json.loads(fresh.dvc("params", "diff", "main", "--json"))
     assert changed["params.yaml"]["train.learning_rate"]["new"] == 2e-5
@@ -152,7 +155,7 @@ def test_a_parameter_that_is_not_legal_costs_no_output(make_pulled: CloneOf) -> 
 
 def test_what_is_declared_can_be_shown(pulled: Clone) -> None:
     assert "train" in pulled.dvc("dag")
-    assert "metrics/evaluation.json" in pulled.dvc("metrics", "show", "--json")
+    assert "metrics/headline.json" in pulled.dvc("metrics", "show", "--json")
     plots = json.loads(pulled.dvc("plots", "show", "--json"))
     assert not plots.get("errors")
     assert len(plots["data"]) == 5

@@ -113,9 +113,9 @@ def committed(tmp_path_factory: pytest.TempPathFactory, pulled: Clone) -> Clone:
     clone.git("checkout", "-qb", "trial")
     clone.set(**{"train.learning_rate": "0.0005"})
     (clone.path / SCORER).write_text(clone.text(SCORER) + "\n")
-    evaluation = json.loads(clone.text("metrics/evaluation.json"))
-    evaluation["test"]["qwk"] = -0.5
-    (clone.path / "metrics/evaluation.json").write_text(json.dumps(evaluation))
+    headline = json.loads(clone.text("metrics/headline.json"))
+    headline["test"]["qwk"] = -0.5
+    (clone.path / "metrics/headline.json").write_text(json.dumps(headline))
     clone.dvc("commit", "-f")
     clone.git("commit", "-qam", "Try a higher learning rate")
     clone.git("checkout", "-q", "main")
@@ -219,7 +219,7 @@ def test_a_colleague_pulls_from_a_server_and_has_nothing_to_run(
 
     clone.git("checkout", "-q", "trial")
     changed = json.loads(clone.dvc("metrics", "diff", "main", "--json"))
-    assert changed["metrics/evaluation.json"]["test.qwk"]["new"] == -0.5
+    assert changed["metrics/headline.json"]["test.qwk"]["new"] == -0.5
     assert not (clone.path / ".dvc/cache").exists()  # nothing was pulled for it
     clone.git("checkout", "-q", "main")
 
@@ -306,7 +306,7 @@ def test_metrics_of_a_commit_older_than_the_remote(team_of: TeamOf, tmp_path: Pa
     clone.git("checkout", "-q", "trial")
     follow(clone, documented("older", {"webdavs://server.example.org/essays": team.address["url"]}))
     changed = json.loads(clone.dvc("metrics", "diff", before, "--json"))
-    assert "diff" in changed["metrics/evaluation.json"]["test.qwk"]
+    assert "diff" in changed["metrics/headline.json"]["test.qwk"]
     assert clone.git("status", "--porcelain") == ""
 
 

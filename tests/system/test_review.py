@@ -108,9 +108,9 @@ def test_pull_takes_the_remote_from_the_environment_and_no_secret_reaches_git(
 
 def test_the_report_holds_what_compare_says_and_what_metrics_differ(make_clone: Callable[[str], Clone]) -> None:
     clone = make_clone("relato")
-    metrics = json.loads(clone.text("metrics/evaluation.json"))
+    metrics = json.loads(clone.text("metrics/headline.json"))
     metrics["test"]["qwk"] += 1
-    (clone.path / "metrics/evaluation.json").write_text(json.dumps(metrics), encoding="utf-8")
+    (clone.path / "metrics/headline.json").write_text(json.dumps(metrics), encoding="utf-8")
     (clone.path / "redacoes/cli.py").write_text("import sys\nprint('compared', *sys.argv[1:])\n", encoding="utf-8")
     clone.git("add", "-A")
     clone.git("commit", "-qm", "Score better")
@@ -120,7 +120,7 @@ def test_the_report_holds_what_compare_says_and_what_metrics_differ(make_clone: 
     report = clone.text("report.md")
     base, head = (clone.git("rev-parse", "--short=10", name).strip() for name in ("origin/main", "HEAD"))
     assert f"\ncompared compare {base} {head} --markdown\n" in report
-    assert re.search(r"\| metrics/evaluation.json \| test.qwk +\| .* \| 1.0 ", report)
+    assert re.search(r"\| metrics/headline.json \| test.qwk +\| .* \| 1.0 ", report)
     assert summary.read_text(encoding="utf-8") == report
     assert clone.git("status", "--porcelain") == ""
 
