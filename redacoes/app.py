@@ -291,8 +291,9 @@ def listen(host: str, port: int) -> socket.socket:
     """Return a socket on which the page can answer. Raises UserError where the port is taken or may not be used."""
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-    except OSError as error:
-        raise UserError(f"{host}:{port} cannot be used: {error.strerror}; choose another with --port") from error
+    except (OSError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise UserError(f"{host}:{port} cannot be used: {why}; choose another with --host or --port") from error
 
 
 class _Server(uvicorn.Server):

@@ -46,7 +46,11 @@ OF_PROJECT = {"adopt", "recipe", "compare", "experiments", "inspect", "publish"}
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a subcommand in the project's folder, and return its exit status: 0, or 1 where something is wrong."""
-    options = _parser().parse_args(arguments)
+    parser = new_parser()
+    options = parser.parse_args(arguments)
+    if options.command is None:
+        parser.print_help()
+        return 2
     with told(), _hint_of_project(options.command):
         status: int = options.run(options)
     return status
@@ -54,9 +58,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 @contextmanager
 def _hint_of_project(command: str) -> Iterator[None]:
-    """Say of what fails in a subfolder of a project that it is one; commands of `OF_PROJECT` fail there at once."""
+    """Say of what fails in a subfolder of a project that it is one; commands of `OF_PROJECT` fail there at once.
+
+    They do so where there is no project at all, too.
+    """
     here = Path.cwd()
     found = next((folder for folder in (here, *here.parents) if (folder / ".dvc/config").is_file()), here)
+    if command in OF_PROJECT and found == here and not Path("params.yaml").is_file():
+        raise UserError("this folder is no project; go to that which holds params.yaml and .dvc, and run it there")
     hint = f"the project's folder is another: cd {shlex.quote(str(found))}"
     if found != here and command in OF_PROJECT:
         raise UserError(hint)
@@ -75,12 +84,13 @@ class _Parser(argparse.ArgumentParser):
         super().error(message)
 
 
-def _parser() -> argparse.ArgumentParser:
+def new_parser() -> argparse.ArgumentParser:
+    """Return what reads the command line of every subcommand."""
     parser = _Parser(
         prog="redacoes", description="Score essays, and compare, verify and publish what this project's runs have made."
     )
     parser.add_argument("--version", action="version", version=f"redacoes {version('redacoes')}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
+    commands = parser.add_subparsers(metavar="COMMAND", dest="command")
     for name in COMMANDS:
         module = import_module(f"redacoes.commands.{name}")
         command = commands.add_parser(name, help=module.__doc__, description=module.__doc__)

@@ -5,19 +5,23 @@ a remote, through DVC's own file system; nothing is checked out.
 """
 
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from subprocess import run
 from typing import Any
 
 import pandas as pd
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from redacoes.errors import UserError
+from redacoes.errors import UserError, first_line, nearest
 
 WORKSPACE = "workspace"
+# of a branch, here or of a remote, a tag, or an experiment, which DVC keeps under the hash of its commit
+REF = re.compile(r"refs/(?:heads|tags|remotes/[^/]+|exps/[0-9a-f]{2}/[0-9a-f]{38})/(?P<name>.+)")
 
 
 class Revision:
@@ -58,9 +62,8 @@ class Revision:
         except NotDvcRepoError as error:
             raise UserError(f"{root} is not the project's folder, which holds .dvc; run this from there") from error
         except (RevError, DvcException) as error:
-            raise UserError(
-                f"{name!r} is no branch, tag, commit or experiment here; see git branch -a and dvc exp list -A"
-            ) from error
+            hint = nearest(name, names(root)) or "; see git branch -a and dvc exp list -A"
+            raise UserError(f"{name!r} is no branch, tag, commit or experiment here{hint}") from error
 
     def text(self, path: str) -> str:
         """Return the text of a file of the revision.
@@ -87,10 +90,30 @@ class Revision:
         try:
             yield
         except Exception as error:  # each remote raises exceptions of its own
-            raise UserError(
-                f"{path} of {self.name} is not in this clone's cache or remote: pull or run it there, and push "
-                f"({type(error).__name__})"
-            ) from error
+            raise UserError(self._why(path, error)) from error
+
+    def _why(self, path: str, error: Exception) -> str:
+        """Say why a file of the revision cannot be had, and what to do about it."""
+        remote = self._files.repo.config.get("core", {}).get("remote")
+        if self.name == WORKSPACE:
+            return f"{path} is not here: dvc repro makes it" + (", or dvc pull fetches it" if remote else "")
+        if not isinstance(error, FileNotFoundError):
+            told = f"{type(error).__name__}: {first_line(error)}"
+            return f"{path} of {self.name} cannot be read from the remote {remote}; dvc fetch may say more ({told})"
+        if not self._recorded(path):
+            return f"{self.name} holds no {path}, since no run that makes it is committed there"
+        own = f"; what was run here and is not committed is called {WORKSPACE}" if (self.root / path).is_file() else ""
+        absent, make = f"{path} of {self.name} is not in this clone's cache", f"check {self.name} out and run dvc repro"
+        if remote:
+            return f"{absent}, nor on the remote {remote}: whoever ran it must dvc push, or {make}{own}"
+        return f"{absent}, and there is no remote to dvc pull it from: name one that has it, or {make}{own}"
+
+    def _recorded(self, path: str) -> bool:
+        """Tell whether the `dvc.lock` of the revision names a file, or a folder in which it is."""
+        if path == "dvc.lock" or not self.holds("dvc.lock"):
+            return False
+        made = [out["path"] for stage in self.lock.values() for out in stage.get("outs", [])]
+        return any(f"{path}/".startswith(f"{out}/") for out in made)
 
     def yaml(self, path: str) -> Any:
         """Return what a YAML or JSON file of the revision holds.
@@ -143,6 +166,13 @@ class Revision:
             return None
         table = pd.read_csv(io.StringIO(self.text("metrics/crossval.csv")), index_col=["repeat", "row"])
         return table.filter(regex=r"^(fold|unit|score|predicted|expected|p_\d+)$")
+
+
+def names(root: Path) -> list[str]:
+    """Return the names by which :class:`Revision` knows what git holds, and that of the workspace."""
+    command = ["git", "for-each-ref", "--format=%(refname)"]
+    listed = run(command, cwd=root, capture_output=True, text=True, check=False).stdout.splitlines()
+    return [WORKSPACE, *(found["name"] for found in map(REF.fullmatch, listed) if found)]
 
 
 class Folder(Revision):

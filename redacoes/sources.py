@@ -27,6 +27,8 @@ def found(model: str | Path, root: Path = Path()) -> Iterator[Path]:
     """
     name = str(model)
     if Path(model).is_dir():
+        if not Path(model, "config.json").is_file():
+            raise UserError(f"{model} holds no model, since it has no config.json; name its folder, such as {SCORER}")
         yield Path(model)
     elif Path(model).is_file():
         raise UserError(f"{model} is a file; name the folder of a model, such as {SCORER}")
@@ -35,13 +37,15 @@ def found(model: str | Path, root: Path = Path()) -> Iterator[Path]:
 
         yield hub.fetch(published["repository"], published["commit"], FILES)
     else:
-        from redacoes.revisions import Revision
+        from redacoes.revisions import Revision, names
 
+        if Path(model) == SCORER:
+            raise UserError(f"there is no {SCORER} yet; dvc repro makes {SCORER}, or dvc pull fetches it")
         try:
             revision = Revision(name, root)
         except UserError as error:
-            near = "" if name == str(SCORER) else nearest(name, [str(SCORER)])
-            hint = near or f"; dvc repro makes {SCORER}, or dvc pull fetches it"
+            beside = [str(path.parent) for path in Path(model).parent.glob("*/config.json")]
+            hint = nearest(name, [str(SCORER), *beside, *names(root)]) or "; see git branch -a and dvc exp list -A"
             raise UserError(
                 f"{name!r} is no folder here, no branch, tag, commit or experiment, and not OWNER/NAME@HASH{hint}"
             ) from error

@@ -17,7 +17,7 @@ from redacoes.errors import UserError
 from redacoes.provenance import describe
 from tests.support import BIN, ROOT
 from tests.support.command import redacoes, refused, serve_status
-from tests.support.project import Clone, Folder
+from tests.support.project import Clone, Folder, remote
 
 WITHOUT_TENSORFLOW = """
 import json, sys
@@ -91,8 +91,21 @@ def test_the_version_is_told_and_a_slip_of_the_pen_understood(capsys: pytest.Cap
     assert "did you mean 'onnx'?" in err
 
 
+def test_no_command_is_answered_with_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert "    score " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [["inspect"], ["recipe"], ["compare", "main", "HEAD"], ["experiments"]])
+def test_a_folder_that_is_no_project_is_called_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert refused(*arguments).startswith("error: this folder is no project; go to that which holds params.yaml")
+
+
 @pytest.mark.parametrize(
-    "arguments", [["inspect"], ["recipe"], ["compare", "main", "HEAD"], ["tokens", "../README.md"]]
+    "arguments", [["inspect"], ["recipe"], ["compare", "main", "HEAD"], ["experiments"], ["tokens", "../README.md"]]
 )
 def test_a_subfolder_of_the_project_is_told_apart(
     pulled: Clone, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
@@ -133,6 +146,16 @@ def test_what_cannot_be_compared_is_said(branches: Clone, make_pulled: Callable[
     assert done.stderr == (
         "error: 'nada' is no branch, tag, commit or experiment here; see git branch -a and dvc exp list -A\n"
     )
+    for slip, meant in (("mian", "main"), ("lentoo", "lento"), ("workspce", "workspace")):
+        done = redacoes(branches, "compare", "main", slip, check=False)
+        assert done.stderr.endswith(f"; did you mean '{meant}'?\n")
+        done = redacoes(branches, "tokens", "README.md", "--model", slip, check=False)
+        assert done.stderr.endswith(f"; did you mean '{meant}'?\n")
+    for model, told in (
+        ("models/scorre", "; did you mean 'models/scorer'?\n"),
+        ("docs", "; name its folder, such as models/scorer\n"),
+    ):
+        assert redacoes(branches, "tokens", "README.md", "--model", model, check=False).stderr.endswith(told)
     done = redacoes(branches, "compare", "main", "lento", "--metric", "qwkk", check=False)
     assert "did you mean 'qwk'?" in done.stderr
 
@@ -142,6 +165,27 @@ def test_what_cannot_be_compared_is_said(branches: Clone, make_pulled: Callable[
     done = redacoes(other, "compare", "main", "workspace", check=False)
     assert done.returncode == 1
     assert "so their metrics cannot be paired; run both on the same file" in done.stderr
+
+
+def test_a_run_that_nobody_pushed_is_said_to_be_that(
+    make_clone: Callable[[str], Clone], pulled: Clone, tmp_path: Path
+) -> None:
+    clone = make_clone("de outra pessoa")
+    file = "metrics/predictions.csv"
+    asked = "compare", "main", "HEAD"
+    start = f"error: {file} of main is not in this clone's cache, "
+    alone = "and there is no remote to dvc pull it from: name one that has it, or check main out and run dvc repro"
+    assert redacoes(clone, *asked, check=False).stderr == f"{start}{alone}\n"
+    shutil.copy(pulled.path / file, clone.path / file)
+    own = "; what was run here and is not committed is called workspace"
+    assert redacoes(clone, *asked, check=False).stderr == f"{start}{alone}{own}\n"
+    clone.configure(remote(tmp_path / "vazio"))
+    pushed = "nor on the remote time: whoever ran it must dvc push, or check main out and run dvc repro"
+    assert redacoes(clone, *asked, check=False).stderr == f"{start}{pushed}{own}\n"
+    clone.git("rm", "-q", "dvc.lock")
+    clone.git("commit", "-qm", "Forget the run")
+    said = redacoes(clone, "inspect", "HEAD", check=False).stderr
+    assert said == "error: HEAD holds no dvc.lock, since no run that makes it is committed there\n"
 
 
 def test_an_experiment_is_compared_by_its_name_and_equals_the_same_run_in_the_workspace(branches: Clone) -> None:
@@ -159,6 +203,8 @@ def test_an_experiment_is_compared_by_its_name_and_equals_the_same_run_in_the_wo
     everywhere = redacoes(branches, "experiments", "lento", "--all").stdout.splitlines()
     assert [line.split()[0] for line in everywhere[1:]] == ["workspace", "lento", "main", "lenta"]
     assert "'nada'" in redacoes(branches, "experiments", "nada", check=False).stderr
+
+    assert "did you mean 'lenta'?" in redacoes(branches, "compare", "main", "lennta", check=False).stderr
 
     shown = json.loads(redacoes(branches, "compare", "lento", "lenta", "--json").stdout)
     assert [result["a"] for result in shown["metrics"]] == [result["b"] for result in shown["metrics"]]
