@@ -12,6 +12,7 @@ redacoes inspect [REV]              what made a model
 redacoes verify                     whether outputs and cache are what dvc.lock says
 redacoes export --format onnx --out DIR     the scorer for ONNX Runtime
 redacoes publish OWNER/NAME         the model and its card on the Hugging Face Hub
+redacoes completion bash            what lets a shell complete all this
 """
 
 import argparse
@@ -39,6 +40,7 @@ COMMANDS = (
     "verify",
     "export",
     "publish",
+    "completion",
 )
 # which make no sense elsewhere than in the project's folder
 OF_PROJECT = {"adopt", "recipe", "compare", "experiments", "inspect", "publish"}
