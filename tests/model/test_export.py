@@ -227,6 +227,20 @@ def test_what_stands_in_the_way_of_the_command_is_told(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_pipeline_without_torch_is_made_of_what_was_loaded(make_scorer) -> None:
+    """As the README says, whose other line ends in a NameError here."""
+    import transformers
+
+    folder, loaded = make_scorer("distilbert"), transformers.TFAutoModelForSequenceClassification
+    with pytest.raises(NameError, match="torch"):
+        transformers.pipeline("text-classification", model=str(folder), framework="tf")
+    tokenizer, classifier = AutoTokenizer.from_pretrained(folder), loaded.from_pretrained(folder)
+    classify = transformers.TextClassificationPipeline(model=classifier, tokenizer=tokenizer)
+    [best] = classify(ESSAYS[0], truncation=True)
+    inputs = tokenizer(ESSAYS[0], truncation=True, return_tensors="tf")
+    assert best["label"] == str(int(classifier(inputs).logits.numpy().argmax()))
+
+
 def test_an_export_that_is_interrupted_as_it_writes_leaves_nothing(
     here: Clone, make_scorer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
