@@ -33,7 +33,8 @@ SUFFIXES = {".csv": "csv", ".tsv": "csv", ".jsonl": "json", ".ndjson": "json", "
 SUFFIXES |= dict.fromkeys(workbook.SUFFIXES, "csv")  # which is what is read of a workbook
 NAMED = ".csv, .tsv, .xlsx, .ods, .jsonl or .parquet"  # what these files must be named
 RAW = "json"  # the one column in which a row of JSON lines is carried, as it was written
-ADDED = re.compile(r"predicted|expected|confidence|p_\d+|low|high|tokens|truncated")  # columns that scoring adds
+# columns that scoring adds
+ADDED = re.compile(r"(predicted|expected|low|high)(_points)?|confidence|p_\d+|tokens|truncated")
 
 
 def encoding_of(file: IO[bytes]) -> str:

@@ -4,7 +4,7 @@
 are written into the `config.json` of a folder that is published or exported, under one key of the project's own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from subprocess import run
@@ -21,6 +21,8 @@ KEY = "redacoes"
 SCORER = Path("models", "scorer")
 DECISION = "decision.json"
 SURFACE = Path("models", "surface")
+SEEN = ("max_length", "truncation")  # of a long essay
+SCALE = ("score_scale", "max_score")
 
 
 def provenance(revision: Revision) -> dict[str, Any]:
@@ -28,8 +30,9 @@ def provenance(revision: Revision) -> dict[str, Any]:
 
     Returns:
         ``commit`` (of HEAD for the workspace), ``splits_md5`` (of `data/splits`, as `dvc.lock` has it),
-        ``params_sha256`` (of the file `params.yaml`) and ``tokenize`` (``max_length``, in tokens, and ``truncation``:
-        what the model saw of a long essay).
+        ``params_sha256`` (of the file `params.yaml`), ``tokenize`` (``max_length``, in tokens, and ``truncation``:
+        what the model saw of a long essay) and ``scale`` (``score_scale`` and ``max_score``: the highest score in the
+        file's points, and that which the model gives).
 
     Raises:
         UserError: The revision has no `params.yaml`, or its `dvc.lock` no run of `prepare`.
@@ -37,12 +40,13 @@ def provenance(revision: Revision) -> dict[str, Any]:
     splits = revision.hash_of("prepare", "data/splits") if "prepare" in revision.lock else None
     if splits is None:
         raise UserError(f"dvc.lock of {revision.name} records no data/splits; run dvc repro")
-    tokenize = revision.yaml("params.yaml")["tokenize"]
+    params = revision.yaml("params.yaml")
     return {
         "commit": revision.commit or _git(revision.root, "rev-parse", "--verify", "HEAD").strip(),
         "splits_md5": splits,
         "params_sha256": sha256(revision.text("params.yaml").encode()).hexdigest(),
-        "tokenize": {name: tokenize[name] for name in ("max_length", "truncation")},
+        "tokenize": {name: params["tokenize"][name] for name in SEEN},
+        "scale": {name: params["data"][name] for name in SCALE},
     }
 
 
@@ -143,11 +147,33 @@ def load_tokenize(folder: Path) -> dict[str, Any]:
     Returns:
         The two, or nothing where neither file knows.
     """
-    values = (read_object(folder / "config.json").get(KEY) or {}).get("tokenize")
-    project = Folder(folder.absolute().parents[1])
+    return _recorded(folder, "tokenize", ("tokenize", "tokenize"), SEEN)
+
+
+def load_points(folder: Path) -> float | None:
+    """Return how many points of the file that was learnt from one step of the model's score stands for.
+
+    That is 100 where the file has 0 to 1000 and the model 0 to 10, 1 where both are the same, and None where it is not
+    known. It stands where `load_tokenize` finds what it returns.
+    """
+    found = _recorded(folder, "scale", ("prepare", "data"), SCALE)
+    return found["score_scale"] / found["max_score"] if found else None
+
+
+def _recorded(folder: Path, key: str, locked: tuple[str, str], names: Sequence[str]) -> dict[str, Any]:
+    """Return what is known of a model by some names, or nothing: see `load_tokenize`.
+
+    Args:
+        folder: The model.
+        key: Under which the configuration of a model that was published or exported has them.
+        locked: The stage whose parameters `dvc.lock` has, and the section among them.
+        names: Those to return.
+    """
+    values = (read_object(folder / "config.json").get(KEY) or {}).get(key)
+    project, (stage, section) = Folder(folder.absolute().parents[1]), locked
     if values is None and folder.absolute().parts[-2:] == SCORER.parts and project.holds("dvc.lock"):
-        values = project.lock.get("tokenize", {}).get("params", {}).get("params.yaml", {}).get("tokenize")
-    return {name: values[name] for name in ("max_length", "truncation")} if values else {}
+        values = project.lock.get(stage, {}).get("params", {}).get("params.yaml", {}).get(section)
+    return {name: values[name] for name in names} if values else {}
 
 
 def _decision(values: Any, path: Path) -> Decision:

@@ -68,6 +68,7 @@ class Scorer:
         digest: A hash of all that a score depends on.
         classifier: The model in TensorFlow; None in ONNX Runtime.
         threads: Where batches are computed side by side, one on each processor.
+        points: Of the file that was learnt from, for one step of the score, as `portable.load_points` has them.
     """
 
     tokenizer: Any
@@ -81,6 +82,7 @@ class Scorer:
     threads: ThreadPoolExecutor
     _forward: Forward
     _lock: Any = field(default_factory=Lock)  # a tokenizer takes one caller at a time
+    points: float | None = None
 
     @classmethod
     def load(
@@ -111,8 +113,10 @@ class Scorer:
             if decision.odds and len(decision.odds.thresholds) != config.num_labels - 1:
                 raise UserError(f"the rule of {model} is for other scores than the model's; dvc repro evaluate fits it")
             digest = digest_of(folder, backend, decision, tokenize)
+            points = portable.load_points(folder)
         pool = ThreadPoolExecutor(threads, thread_name_prefix="forward")
-        return cls(tokenizer, tokenize, decision, text, config.num_labels, backend, digest, classifier, pool, forward)
+        found = tokenizer, tokenize, decision, text, config.num_labels, backend, digest, classifier, pool, forward
+        return cls(*found, points=points)
 
     def score(self, texts: Iterable[str]) -> pd.DataFrame:
         """Return the scores of essays, one row each, in their order.

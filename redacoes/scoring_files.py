@@ -16,6 +16,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -135,7 +136,26 @@ class Output:
         shutil.rmtree(self.parts)
 
 
-def score(source: EssayFile, scorer: Scorer, output: Output, reject: Callable[[Reject], None]) -> Iterator[Progress]:
+def in_points(scores: pd.DataFrame, points: float) -> pd.DataFrame:
+    """Return scores with what they are in points of the file that was learnt from, as further columns.
+
+    Args:
+        scores: As :meth:`redacoes.Scorer.score` returns them.
+        points: That one step of the score stands for.
+    """
+    kind = np.int64 if points.is_integer() else np.float64
+    table = (scores[["predicted", "expected", "low", "high"]] * points).round(DECIMALS)
+    table = table.astype(dict.fromkeys(("predicted", "low", "high"), kind))
+    return scores.join(table.add_suffix("_points"))
+
+
+def score(
+    source: EssayFile,
+    scorer: Scorer,
+    output: Output,
+    reject: Callable[[Reject], None],
+    points: float | None = None,
+) -> Iterator[Progress]:
     """Score a file of essays into parts of `output`, in its order, and yield the progress after each window.
 
     Args:
@@ -143,8 +163,10 @@ def score(source: EssayFile, scorer: Scorer, output: Output, reject: Callable[[R
         scorer: The model.
         output: Where scores are written; the caller finishes it.
         reject: Called with each row that cannot be scored. What it raises stops the run.
+        points: Those of `in_points`, where its columns are written as well.
     """
     progress = Progress()
+    digest = scorer.digest if points is None else f"{scorer.digest}{points}"
 
     def todo() -> Iterator[tuple[tuple[Path, Window], list[str]]]:
         for window in source.windows():
@@ -153,7 +175,7 @@ def score(source: EssayFile, scorer: Scorer, output: Output, reject: Callable[[R
             progress.rejected += len(window.rejects)
             if not window.texts:
                 continue
-            path, there = output.part(window, scorer.digest)
+            path, there = output.part(window, digest)
             if there:
                 progress.resumed += len(window.texts)
                 progress.scored += len(window.texts)
@@ -161,7 +183,7 @@ def score(source: EssayFile, scorer: Scorer, output: Output, reject: Callable[[R
                 yield (path, window), window.texts
 
     for (path, window), scores in scorer.stream(todo()):
-        output.write(path, window, scores)
+        output.write(path, window, scores if points is None else in_points(scores, points))
         progress.scored += len(scores)
         progress.share = window.share
         yield progress

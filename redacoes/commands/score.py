@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--delimiter", metavar="C", help="between the fields of a CSV (what its header says)")
     parser.add_argument("--encoding", help="of a CSV or of JSON lines (UTF-8, UTF-16 or Windows-1252: what it is)")
     parser.add_argument("--excel", choices=["br"], help="write a CSV as Excel opens it in Brazil: ; and decimal commas")
+    parser.add_argument("--points", action="store_true", help="also write scores in the points of what was learnt from")
     parser.add_argument("--resume", action="store_true", help="go on where a run to the same file was stopped")
     parser.add_argument("--rejects", metavar="FILE", type=Path, help="write rows that cannot be scored, as JSON lines")
     parser.add_argument("--strict", action="store_true", help="stop at the first row that cannot be scored")
@@ -53,7 +54,10 @@ def run(options: argparse.Namespace) -> int:
     with Output(options.out, options.resume, options.excel == "br") as output:
         rejected = _Rejects(options.strict, output.parts / "rejects", source.name)
         try:
-            _score(source, Scorer.load(options.model, options.backend), output, rejected)
+            scorer = Scorer.load(options.model, options.backend)
+            if options.points and scorer.points is None:
+                raise UserError(f"{options.model} does not say in which points its data was scored; leave --points out")
+            _score(source, scorer, output, rejected, options.points)
         except KeyboardInterrupt:
             print(f"interrupted; nothing was written to {options.out}, and --resume goes on", file=sys.stderr)
             return 130
@@ -62,14 +66,14 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _score(source: Any, scorer: Any, output: Any, rejected: "_Rejects") -> None:
+def _score(source: Any, scorer: Any, output: Any, rejected: "_Rejects", points: bool) -> None:
     from tqdm import tqdm
 
     from redacoes.scoring_files import Progress, score
 
     start, progress = time.monotonic(), Progress()
     with tqdm(unit=" essays", disable=not sys.stderr.isatty()) as bar:
-        for progress in score(source, scorer, output, rejected.add):
+        for progress in score(source, scorer, output, rejected.add, scorer.points if points else None):
             if progress.share:
                 bar.total = round(progress.scored / progress.share)
             bar.update(progress.scored - bar.n)

@@ -207,6 +207,7 @@ def test_the_command_says_what_made_the_model(here: Clone, tmp_path: Path, capsy
     assert config["commit"] == here.git("rev-parse", "HEAD").strip()
     assert config["params_sha256"] == sha256((here.path / "params.yaml").read_bytes()).hexdigest()
     assert f"md5: {config['splits_md5']}" in here.text("dvc.lock")
+    assert config["scale"] == {"score_scale": 10, "max_score": 10}
     assert config["decision"] == json.loads(here.text("models/decision.json"))
     assert config["tokenize"] == {"max_length": 64, "truncation": "head_tail"}
 

@@ -1,6 +1,7 @@
 """A model that loads and scores in no time, without TensorFlow: an export for ONNX Runtime that sums over tokens."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -17,11 +18,16 @@ LENGTH = 64  # tokens that it sees
 NAMED = {"id2label": {str(k): str(k) for k in range(CLASSES)}, "label2id": {str(k): k for k in range(CLASSES)}}
 
 
-def tiny_model(folder: Path, seed: int = 1) -> Path:
-    """Write the model: its logits are the sums of a random row for each token, as seeded."""
+def tiny_model(folder: Path, seed: int = 1, scale: float | None = None) -> Path:
+    """Write the model: its logits are the sums of a random row for each token, as seeded.
+
+    `scale` is the highest score of the file that it says to have learnt from.
+    """
     texts = [row["essay"] for row in synthetic.essays(60, 5)]
     checkpoint.from_scratch([texts], PARAMS.checkpoint, folder)
-    made_by = {"tokenize": {"max_length": LENGTH, "truncation": "head_tail"}}
+    made_by: dict[str, Any] = {"tokenize": {"max_length": LENGTH, "truncation": "head_tail"}}
+    if scale:
+        made_by["scale"] = {"score_scale": scale, "max_score": CLASSES - 1}
     config = read_json(folder / "config.json") | NAMED
     write_json(folder / "config.json", portable_config(config, Decision("expected"), made_by))
     table = np.random.default_rng(seed).normal(0, 0.3, (config["vocab_size"], CLASSES)).astype(np.float32)
