@@ -102,6 +102,7 @@ class Window:
         carried: Their rows, as a table whose one column `RAW` holds JSON objects where `kind` is json.
         characters: Of all text in these rows and in the rejects.
         rejects: Rows that stood between them and cannot be scored.
+        before: For each of those, how many of `texts` stand before it.
         share: Of the file, how much had been read by their end; None where its size is not known.
     """
 
@@ -109,6 +110,7 @@ class Window:
     carried: pa.Table
     characters: int
     rejects: list[Reject]
+    before: list[int]
     share: float | None
 
 
@@ -117,6 +119,7 @@ class EssayFile:
 
     Attributes:
         kind: csv, json or parquet.
+        columns: Names of a CSV's or a Parquet file's columns; JSON lines have none in common.
         unpacked: Bytes that it has once it is unpacked; 0 where that is not known.
         has_rows: Whether there is a row in it, good or bad.
     """
@@ -124,7 +127,7 @@ class EssayFile:
     def __init__(
         self,
         path: str,
-        column: str,
+        column: str | None,
         delimiter: str | None = None,
         encoding: str | None = None,
         longest: int | None = None,
@@ -134,7 +137,7 @@ class EssayFile:
 
         Args:
             path: Of the file; ``-`` for the standard input, which may be a CSV or JSON lines.
-            column: Where the essay stands.
+            column: Where the essay stands. None: in the first column, of JSON lines in the first row's.
             delimiter: Between the fields of a CSV: one character, or ``\\t`` written out. None: what the header says.
             encoding: Of the text of a CSV or of JSON lines. None: what `encoding_of` finds.
             longest: Characters that an essay may have; as many as it has where this is None. Then a Parquet file is
@@ -183,6 +186,7 @@ class EssayFile:
         self._encoding = named or found
         self._share: float | None = None
         self.schema: pa.Schema | None = None  # of what is carried; JSON has none
+        self.columns: list[str] = []
         items = {"csv": self._csv, "json": self._json, "parquet": self._parquet}[self.kind]()
         first = list(islice(items, 1))
         self.has_rows, self._items = bool(first), chain(first, items)
@@ -210,10 +214,12 @@ class EssayFile:
         rows: list[Any] = []
         texts: list[str] = []
         rejects: list[Reject] = []
+        before: list[int] = []
         size = 0
         for item in self._items:
             if isinstance(item, Reject):
                 rejects.append(item)
+                before.append(len(texts))
                 size += _characters(item.raw)
             else:
                 row, text = item
@@ -221,12 +227,12 @@ class EssayFile:
                 texts.append(text)
                 size += _characters(row)
             if len(rows) + len(rejects) == ROWS or size >= CHARACTERS:
-                yield self._window(rows, texts, size, rejects)
-                rows, texts, rejects, size = [], [], [], 0
+                yield self._window(rows, texts, size, rejects, before)
+                rows, texts, rejects, before, size = [], [], [], [], 0
         if rows or rejects:
-            yield self._window(rows, texts, size, rejects)
+            yield self._window(rows, texts, size, rejects, before)
 
-    def _window(self, rows: list[Any], texts: list[str], size: int, rejects: list[Reject]) -> Window:
+    def _window(self, rows: list[Any], texts: list[str], size: int, rejects: list[Reject], before: list[int]) -> Window:
         if self.schema is None:
             carried = pa.table({RAW: pa.array(rows, pa.string())})
         elif self.kind == "csv":
@@ -236,7 +242,7 @@ class EssayFile:
             carried = pa.Table.from_pylist(rows, schema=self.schema)
         if self.unpacked and self.kind != "parquet":
             self._share = 1.0 if self._file.closed else self._file.tell() / self.unpacked
-        return Window(texts, carried, size, rejects, self._share)
+        return Window(texts, carried, size, rejects, before, self._share)
 
     def _require(self, columns: Sequence[str]) -> None:
         if repeated := [name for place, name in enumerate(columns) if name in columns[:place]]:
@@ -249,6 +255,9 @@ class EssayFile:
                 "taken",
                 column=taken[0],
             )
+        self.columns = list(columns)
+        if self.column is None and columns:
+            self.column = columns[0]
         if self.column not in columns:
             if self._delimiter_named and len(columns) == 1 and any(other in columns[0] for other in corpus.DELIMITERS):
                 raise FileError(
@@ -257,7 +266,7 @@ class EssayFile:
                 )
             known = ", ".join(map(repr, columns))
             raise FileError(
-                f"{self.name}: no column {self.column!r} among {known}{nearest(self.column, columns)} "
+                f"{self.name}: no column {self.column!r} among {known}{nearest(self.column or '', columns)} "
                 "(--text-column names it)",
                 "no_column",
                 column=self.column,
@@ -318,7 +327,7 @@ class EssayFile:
         header = [name.strip() for name in first[1]]
         self._require(header)
         self.schema = pa.schema([(name, pa.string()) for name in header])
-        place = header.index(self.column)
+        place = header.index(self.column or header[0])
 
         def items() -> Iterator[tuple[Any, str] | Reject]:
             for line, fields in rows:
@@ -349,6 +358,7 @@ class EssayFile:
             if not fault and not isinstance(row, dict):
                 fault = Fault("json", "no JSON object")
             if isinstance(row, dict):
+                self.column = self.column or next(iter(row), None)
                 if taken := [name for name in row if ADDED.fullmatch(name)]:
                     raise FileError(
                         f"{self.name}, line {number}, has a {taken[0]!r} already, which scoring would add; rename it",
@@ -358,7 +368,7 @@ class EssayFile:
                 if self.column in row:
                     fault = self._fault(row[self.column])
                 else:
-                    fault = Fault("missing", f"no {self.column!r}{nearest(self.column, row)}")
+                    fault = Fault("missing", f"no {self.column!r}{nearest(self.column or '', row)}")
             yield Reject(number, *fault, line) if fault else (line, row[self.column])
 
     def _parquet(self) -> Iterator[tuple[Any, str] | Reject]:
