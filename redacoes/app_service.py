@@ -1,15 +1,12 @@
-"""What the page does, without the page: load a model in the background, score one essay or a file of them.
+"""What the page does, without the page: load a model in the background, and score an essay. Files are in `app_class`.
 
 Nothing of an essay is logged or kept. Nothing here knows about Gradio.
 """
 
-import csv
 import io
-import json
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -21,9 +18,7 @@ import pandas as pd
 from redacoes import corpus, documents
 from redacoes.app_texts import Language, say
 from redacoes.errors import FileError, UserError
-from redacoes.essay_files import RAW, EssayFile, Window
 from redacoes.explain import Effect, score_by_sentence, sentences
-from redacoes.explanation import beginning
 from redacoes.neighbours import Neighbour, Neighbours
 from redacoes.portable import SCORER
 from redacoes.provenance import describe
@@ -33,17 +28,14 @@ from redacoes.sources import PUBLISHED
 
 CHARACTERS = 100_000  # of one essay
 MEGABYTES = 20  # of one file
-ROWS = 20_000  # of one file
-ALL_CHARACTERS = 100_000_000  # of one file: a Parquet of a few hundred bytes can unfold to gigabytes
-BYTES = 4  # of a character in UTF-8, at most
 SENTENCES = 200  # that are told apart: each is a score more
 SHORT = 50  # words
 NEIGHBOURS = 3
-SHOWN = 100  # rows of a class
-SCORES = ["predicted", "expected", "low", "high", "truncated"]  # that are shown of it
 LANGUAGES = ["pt", "en", "es", "fr", "it", "de"]  # that are told apart; Galician, say, would be taken for Portuguese
 SURE = 0.9  # probability of another language from which the page warns
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what makes a spreadsheet take a text for a formula
+
+
+MISSING = f"there is no {SCORER} yet; `dvc repro` makes it, or `dvc pull` fetches it; then start the page again"
 
 
 class RefusedError(Exception):
@@ -69,30 +61,12 @@ class Answer:
     warnings: list[str]
 
 
-@dataclass(frozen=True)
-class Class:
-    """What is shown of a file of essays.
-
-    Attributes:
-        first: Scores of its first rows, and what else stands in them as text that is cut short.
-        predicted: How many essays have each score.
-        rejected: How many rows cannot be scored.
-        line: On which the first of them begins; 0 where there is none.
-        fault: What is wrong with that one: a key, as :class:`redacoes.essay_files.Reject` has it.
-    """
-
-    first: pd.DataFrame
-    predicted: list[int]
-    rejected: int
-    line: int
-    fault: str
-
-
 class Service:
     """A model that is loaded in the background, and what is known of it.
 
     Attributes:
         model: As the user named it.
+        missing: Whether it is the project's own, which nobody has made yet.
         failure: Why it could not be loaded, or an empty string.
         run: What made it, as :func:`redacoes.provenance.describe` tells; None where that is not known.
         unknown: Then why.
@@ -108,6 +82,7 @@ class Service:
             reveals: Whether training essays may be shown, which are those of real people.
         """
         self.model, self.failure, self.unknown = model, "", ""
+        self.missing = Path(model) == SCORER and not SCORER.exists()
         self.run: dict[str, Any] | None = None
         self.confusion: pd.DataFrame | None = None
         self._backend, self._reveals, self._done = backend, reveals, threading.Event()
@@ -116,6 +91,8 @@ class Service:
 
     def _load(self) -> None:
         try:
+            if self.missing:
+                raise UserError(MISSING)
             self._describe()
             self._scorer = Scorer.load(self.model, self._backend)
             if Path(self.model).resolve() == SCORER.resolve() and self._backend == "tensorflow":
@@ -128,6 +105,8 @@ class Service:
         except Exception as error:  # the page must tell of it, or it would load for ever
             traceback.print_exc()
             self.failure = f"{type(error).__name__}: {error}"
+        if self.failure:
+            print(f"the page has no model: {self.failure}", file=sys.stderr, flush=True)
         self._done.set()
 
     def _describe(self) -> None:
@@ -151,11 +130,20 @@ class Service:
             return "loading"
         return "failed" if self.failure else "ready"
 
+    @property
+    def points(self) -> float:
+        """Of the file that was learnt from, for one step of the score; 1 where that is not known, or not yet."""
+        return (self._scorer.points or 1.0) if self.state == "ready" else 1.0
+
+    def why(self, language: Language) -> str:
+        """Return why the model could not be loaded."""
+        return say("missing" if self.missing else "failed", language, reason=self.failure)
+
     def scorer(self, language: Language) -> Scorer:
         """Return the scorer, once it has been loaded. Raises RefusedError where that has failed."""
         self._done.wait()
         if self.failure:
-            raise RefusedError(say("failed", language, reason=self.failure))
+            raise RefusedError(self.why(language))
         return self._scorer
 
     def score(self, text: str, language: Language) -> Answer:
@@ -180,49 +168,6 @@ class Service:
             warnings.append(say("far", language))
         return Answer(cleaned, score, effects if few else None, nearest if self._reveals else [], warnings)
 
-    def score_file(
-        self, path: str, column: str, language: Language, progress: Callable[[tuple[int, int]], None]
-    ) -> tuple[pd.DataFrame, Class]:
-        """Return the rows of a file of essays with their scores, and what is shown of them.
-
-        Args:
-            path: A CSV, JSON lines or a Parquet file. How its text is encoded, and what separates the columns of a
-                CSV, is found out: spreadsheets in Brazil write semicolons, and Windows writes its own encoding.
-            column: Where the essay stands.
-            language: Of what is said.
-            progress: Called with how many essays are scored, and of how many.
-
-        Raises:
-            RefusedError: It cannot be read, or holds more than the page takes.
-        """
-        try:
-            source = EssayFile(path, column, longest=CHARACTERS)
-            windows = list(_within_limits(source, language))
-        except FileError as error:
-            raise RefusedError(say(f"file_{error.key}", language, **error.values)) from error
-        rejects = [row for window in windows for row in window.rejects]
-        line, fault = (rejects[0].line, rejects[0].fault) if rejects else (0, "")
-        total = sum(len(window.texts) for window in windows)
-        if not total:
-            raise RefusedError(say("no_row", language, first=told_reject(line, fault, language)))
-        scorer, parts = self.scorer(language), []
-        for _, scored in scorer.stream(enumerate(window.texts for window in windows if window.texts)):
-            parts.append(scored)
-            progress((sum(map(len, parts)), total))
-        rows = pd.concat([window.carried.to_pandas() for window in windows], ignore_index=True)
-        if source.kind == "json":
-            rows = pd.DataFrame(map(json.loads, rows[RAW]))
-        scores = pd.concat(parts, ignore_index=True)
-        counts = scores["predicted"].value_counts().reindex(range(scorer.classes), fill_value=0)
-        cut = rows.head(SHOWN).map(lambda value: beginning(str(value), 100))
-        first = pd.concat([scores[SCORES].head(SHOWN), cut], axis=1)
-        return pd.concat([rows, scores], axis=1), Class(first, counts.tolist(), len(rejects), line, fault)
-
-
-def told_reject(line: int, fault: str, language: Language) -> str:
-    """Return which row cannot be scored and why, or an empty string where `line` is 0."""
-    return say("reject", language, line=line, reason=say(f"row_{fault}", language, most=CHARACTERS)) if line else ""
-
 
 def read_text(path: str, language: Language) -> str:
     """Return the text of a file, or of a document. Raises RefusedError where it is neither."""
@@ -230,21 +175,6 @@ def read_text(path: str, language: Language) -> str:
         return documents.text_of(Path(path).read_bytes(), Path(path).name)
     except FileError as error:
         raise RefusedError(say(f"document_{error.key}", language)) from error
-
-
-def _within_limits(source: EssayFile, language: Language) -> Iterator[Window]:
-    too_large = RefusedError(say("too_large", language, most=ALL_CHARACTERS))
-    if source.unpacked > BYTES * ALL_CHARACTERS:
-        raise too_large
-    rows = characters = 0
-    for window in source.windows():
-        rows += len(window.texts)
-        characters += window.characters
-        if rows > ROWS:
-            raise RefusedError(say("too_many", language, most=ROWS))
-        if characters > ALL_CHARACTERS:
-            raise too_large
-        yield window
 
 
 def checked(text: str, language: Language) -> str:
@@ -270,25 +200,3 @@ def seems_portuguese(text: str) -> bool:
     """Tell whether a text may be Portuguese; of a few words nothing can be told, and they may."""
     language, probability = _identifier().classify(text)
     return language == "pt" or probability < SURE
-
-
-def spreadsheet(table: pd.DataFrame, path: Path) -> None:
-    """Write a table as a CSV that a spreadsheet shows as it is: with accents, and with no text run as a formula."""
-    with path.open("w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(map(_harmless, table.columns))
-        writer.writerows(map(_harmless, row) for row in table.itertuples(index=False))
-
-
-def _harmless(value: Any) -> Any:
-    if value is None or value != value:
-        return ""
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) and not _is_number(value) else value
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -20,6 +20,12 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The model is loading. The page answers already; the first score takes some seconds.",
     ),
     "ready": ("O modelo está pronto.", "The model is ready."),
+    "missing": (
+        "Ainda não há modelo: a pasta models/scorer não existe. No terminal, na pasta do projeto, `dvc repro` o faz e "
+        "`dvc pull` o busca de quem já o fez; depois, abra a página de novo.",
+        "There is no model yet: the folder models/scorer does not exist. On the terminal, in the project's folder, "
+        "`dvc repro` makes it and `dvc pull` fetches one that a colleague has made; then start the page again.",
+    ),
     "failed": ("O modelo não pôde ser carregado: {reason}", "The model could not be loaded: {reason}"),
     "tab_one": ("Corrigir", "Score"),
     "tab_many": ("Turma", "Class"),
@@ -36,21 +42,50 @@ TEXTS: dict[str, tuple[str, str]] = {
         "A .csv, .tsv, .jsonl or .parquet file, up to {size} MB and {rows} essays",
     ),
     "column": ("Coluna do texto", "Column of the text"),
+    "column_hint": ("As colunas do arquivo aparecem aqui.", "The columns of the file appear here."),
+    "student": ("Coluna do nome do aluno", "Column of the student's name"),
+    "student_hint": ("Para a lista e os relatórios.", "For the list and the reports."),
+    "nobody": ("(nenhuma)", "(none)"),
     "score_many": ("Corrigir a turma", "Score the class"),
-    "download": ("Baixar as notas (CSV)", "Download the scores (CSV)"),
-    "first": ("As primeiras redações: {count}", "The first essays: {count}"),
+    "download": ("Baixar as notas (Excel e CSV)", "Download the scores (Excel and CSV)"),
+    "file_scores": ("notas", "scores"),
+    "all": ("As redações", "The essays"),
+    "first": ("As primeiras {count} redações de {all}", "The first {count} essays of {all}"),
+    "table_hint": (
+        "Clique no aluno para ver a redação com a explicação da nota, e num título para ordenar a tabela.",
+        "Click on a student to see the essay and what explains its score, and on a heading to sort the table.",
+    ),
+    "only_first": ("As demais estão nos arquivos para baixar.", "The others are in the files to download."),
+    "name": ("aluno", "student"),
+    "row": ("Redação {number}", "Essay {number}"),
     "predicted": ("nota", "score"),
+    "class": ("classe", "class"),
     "expected": ("média", "mean"),
     "low": ("de", "from"),
     "high": ("até", "to"),
     "truncated": ("cortada", "cut"),
     "True": ("sim", "yes"),
     "False": ("não", "no"),
-    "scored": ("Redações corrigidas: {count}.", "Essays scored: {count}."),
-    "rejected": (
-        "Linhas que não puderam ser corrigidas: {count}. A primeira: {first}.",
-        "Rows that could not be scored: {count}. The first: {first}.",
+    "scored": (
+        "Redações corrigidas: {count}. Média da turma: {mean}; desvio padrão: {spread}.",
+        "Essays scored: {count}. Mean of the class: {mean}; standard deviation: {spread}.",
     ),
+    "rejected": (
+        "Linhas que não puderam ser corrigidas: {count}. A primeira: {first}. Elas estão nos arquivos para baixar, "
+        "com o motivo.",
+        "Rows that could not be scored: {count}. The first: {first}. They are in the files to download, with "
+        "the reason.",
+    ),
+    "col_predicted": ("nota estimada", "estimated score"),
+    "col_class": ("classe (0 a {most})", "class (0 to {most})"),
+    "col_expected": ("nota média esperada", "expected score"),
+    "col_low": ("intervalo de 90 %: de", "90 % range: from"),
+    "col_high": ("intervalo de 90 %: até", "90 % range: to"),
+    "col_confidence": ("probabilidade da nota estimada", "probability of the estimated score"),
+    "col_chance": ("probabilidade de {score}", "probability of {score}"),
+    "col_tokens": ("tokens", "tokens"),
+    "col_truncated": ("texto cortado", "text cut"),
+    "col_reason": ("por que não foi corrigida", "why it was not scored"),
     "reject": ("linha {line}, {reason}", "line {line}, {reason}"),
     "row_missing": ("sem a coluna do texto", "without the column of the text"),
     "row_type": ("cuja redação não é um texto", "whose essay is no text"),
@@ -67,9 +102,14 @@ TEXTS: dict[str, tuple[str, str]] = {
     "essays": ("redações", "essays"),
     "histogram": ("Quantas redações receberam cada nota", "How many essays got each score"),
     "estimate": ("Nota estimada", "Estimated score"),
+    "of_class": ("(classe {score} de 0 a {most})", "(class {score} of 0 to {most})"),
     "range": (
         "Com 90 % de probabilidade, entre {low} e {high}; nota média esperada: {expected}.",
         "With 90 % probability between {low} and {high}; expected score: {expected}.",
+    ),
+    "of_classes": (
+        "Em classes: entre {low} e {high}; média: {expected}.",
+        "In classes: {low} to {high}; mean: {expected}.",
     ),
     "chances": ("Probabilidade de cada nota", "Probability of each score"),
     "sentences": ("O que cada frase muda na nota esperada", "What each sentence changes in the expected score"),
@@ -135,6 +175,34 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The document declares entities, which none has a need of; save it anew, or as .txt.",
     ),
     "no_file": ("Escolha um arquivo primeiro.", "Choose a file first."),
+    "file_gone": (
+        "O arquivo já foi apagado, um quarto de hora depois do último uso; envie-o de novo.",
+        "The file has been removed, a quarter of an hour after its last use; upload it again.",
+    ),
+    "no_student": ("Não há redação nessa linha do arquivo.", "There is no essay in that row of the file."),
+    "too_many_columns": ("O arquivo tem mais de {most} colunas.", "The file has more than {most} columns."),
+    "no_class": ("Corrija uma turma primeiro.", "Score a class first."),
+    "reports": ("Relatórios da turma, para imprimir (ZIP)", "Reports of the class, to print (ZIP)"),
+    "reports_download": ("Baixar os relatórios", "Download the reports"),
+    "too_many_reports": (
+        "Os relatórios são feitos para até {most} redações de uma vez; divida o arquivo.",
+        "Reports are made of up to {most} essays at once; divide the file.",
+    ),
+    "file_reports": ("relatorios", "reports"),
+    "file_all": ("todos", "all"),
+    "own_score": ("Nota do professor", "Teacher's score"),
+    "comment": ("Comentário do professor", "Teacher's comment"),
+    "comment_hint": (
+        "Vai para o relatório, e some quando esta aba é fechada; em branco, o relatório tem linhas para escrever.",
+        "Goes into the report, and away when this tab is closed; if empty, the report has lines to write on.",
+    ),
+    "report": ("Relatório desta redação, para imprimir", "Report of this essay, to print"),
+    "report_download": ("Baixar o relatório", "Download the report"),
+    "report_title": ("Relatório da redação", "Report on the essay"),
+    "moved": ("Frases que mais mudaram a nota", "Sentences that moved the score most"),
+    "moved_effect": ("efeito", "effect"),
+    "moved_sentence": ("frase", "sentence"),
+    "made_by": ("Estimativa do modelo {model}.", "An estimate by the model {model}."),
     "too_many": ("O arquivo tem mais de {most} redações.", "The file has more than {most} essays."),
     "too_large": (
         "O arquivo tem mais de {most} caracteres ao todo; divida-o.",
@@ -179,14 +247,19 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{file}: {kept} redações de {read}; {splits}.",
         "{file}: {kept} essays of {read}; {splits}.",
     ),
+    "split_train": ("de treino", "for training"),
+    "split_validation": ("de validação", "for validation"),
+    "split_test": ("de teste", "for the test"),
     "metrics": ("Métricas nas redações de teste", "Metrics on the test essays"),
     "not_better": (
         "Na validação, este modelo não é melhor que {name} ({mine} contra {its}): não se apoie nele.",
         "On validation this model is not better than {name} ({mine} against {its}): do not rely on it.",
     ),
     "against": (
-        "QWK menos o de {name}, redação por redação: {difference} ({low} a {high}).",
-        "QWK less that of {name}, essay by essay: {difference} ({low} to {high}).",
+        "O que este modelo tem a mais que a melhor referência simples, {name}: {difference} de QWK ({low} a {high}), "
+        "nas mesmas redações de teste.",
+        "What this model has over the best simple baseline, {name}: {difference} of QWK ({low} to {high}), on the same "
+        "test essays.",
     ),
     "baseline_prior": ("a frequência das notas", "the class prior"),
     "baseline_tfidf": ("TF-IDF", "TF-IDF"),
@@ -195,7 +268,60 @@ TEXTS: dict[str, tuple[str, str]] = {
     "baseline_hybrid": ("a referência híbrida", "the hybrid baseline"),
     "metric": ("métrica", "metric"),
     "value": ("valor", "value"),
-    "interval": ("intervalo", "interval"),
+    "interval": ("intervalo de {percent} %", "{percent} % interval"),
+    "meaning": ("o que significa", "what it means"),
+    "metric_loss": ("Perda", "Loss"),
+    "meaning_loss": (
+        "O quanto as notas verdadeiras surpreendem o modelo; quanto menor, melhor.",
+        "How much the true scores surprise the model; the smaller the better.",
+    ),
+    "metric_accuracy": ("Acerto exato", "Exact agreement"),
+    "meaning_accuracy": (
+        "Parte das redações cuja nota estimada é a verdadeira.",
+        "Share of essays whose estimated score is the true one.",
+    ),
+    "metric_adjacent_accuracy": ("Acerto com tolerância", "Adjacent agreement"),
+    "meaning_adjacent_accuracy": (
+        "Parte das redações cuja nota estimada fica a no máximo {one} da verdadeira.",
+        "Share of essays whose estimated score is at most {one} from the true one.",
+    ),
+    "metric_qwk": ("Kappa quadrático (QWK)", "Quadratic weighted kappa (QWK)"),
+    "meaning_qwk": (
+        "Concordância com os corretores, em que erros grandes pesam mais: 0 é o acaso, e 1 a concordância perfeita.",
+        "Agreement with the graders, where large errors weigh more: 0 is chance, and 1 perfect agreement.",
+    ),
+    "metric_mae": ("Erro médio absoluto", "Mean absolute error"),
+    "meaning_mae": (
+        "Distância média, em pontos, entre a nota estimada e a verdadeira.",
+        "Mean distance, in points, between the estimated and the true score.",
+    ),
+    "metric_rmse": ("Raiz do erro quadrático médio", "Root mean squared error"),
+    "meaning_rmse": (
+        "A mesma distância, em pontos, em que erros grandes pesam mais.",
+        "The same distance, in points, where large errors weigh more.",
+    ),
+    "metric_macro_f1": ("F1 macro", "Macro F1"),
+    "meaning_macro_f1": (
+        "Acerto em cada nota, entre 0 e 1, em média: notas raras pesam tanto quanto as frequentes.",
+        "How well each score is told, from 0 to 1, on average: rare scores weigh as much as frequent ones.",
+    ),
+    "metric_weighted_f1": ("F1 ponderado", "Weighted F1"),
+    "meaning_weighted_f1": (
+        "O mesmo, em que cada nota pesa conforme a sua frequência.",
+        "The same, where each score weighs as it is frequent.",
+    ),
+    "metric_off_by_more_than_two": ("Erros grandes", "Large errors"),
+    "meaning_off_by_more_than_two": (
+        "Parte das redações cuja nota estimada fica a mais de {two} da verdadeira.",
+        "Share of essays whose estimated score is more than {two} from the true one.",
+    ),
+    "metric_ece": ("Erro de calibração", "Calibration error"),
+    "meaning_ece": (
+        "O quanto as probabilidades do modelo diferem da frequência com que ele acerta; quanto menor, melhor.",
+        "How far the model's probabilities are from how often it is right; the smaller the better.",
+    ),
+    "point": ("{number} ponto", "{number} point"),
+    "points": ("{number} pontos", "{number} points"),
     "confusion": (
         "Matriz de confusão: notas verdadeiras (linhas) e estimadas (colunas)",
         "Confusion matrix: true scores (rows) and estimated ones (columns)",
@@ -221,3 +347,26 @@ TEXTS: dict[str, tuple[str, str]] = {
 def say(key: str, language: Language, **values: Any) -> str:
     """Return a text in a language, with its values put in. Raises KeyError for a text that there is not."""
     return TEXTS[key][language == "en"].format(**values)
+
+
+def decimal(value: float, language: Language, places: int = 1) -> str:
+    """Return a number as the language writes it."""
+    shown = f"{value:.{places}f}"
+    return shown.replace(".", ",") if language == "pt" else shown
+
+
+def short(value: float, language: Language) -> str:
+    """Return a number as the language writes it, with no more places than it needs."""
+    shown = f"{value:.6f}".rstrip("0").rstrip(".")
+    return shown.replace(".", ",") if language == "pt" else shown
+
+
+def mean(value: float, points: float, language: Language) -> str:
+    """Return a mean of scores in points, with as many places as say something.
+
+    Args:
+        value: The mean, as the model's scores have it.
+        points: That one step of the score stands for.
+        language: Of the number.
+    """
+    return decimal(value * points, language, 0 if points >= 10 else 1)

@@ -1,192 +1,127 @@
-"""What the page shows, as HTML. All that comes from an essay, a file or a run is escaped; nothing here knows Gradio."""
+"""What the page shows of one essay, as HTML. All that comes from an essay is escaped; nothing here knows Gradio."""
 
-from collections.abc import Sequence
+from dataclasses import replace
 from html import escape
-from typing import Any
 
-import pandas as pd
-
-from redacoes.app_service import SCORES, SENTENCES, Answer, Class, Service, told_reject
-from redacoes.app_texts import Language, say
-from redacoes.commands.text import leaves, number
-from redacoes.compare import falls_short, figures
+from redacoes.app_service import SENTENCES, Answer, Service
+from redacoes.app_texts import Language, decimal, mean, say, short
 from redacoes.explanation import beginning
 from redacoes.explanation_page import bars, table, tinted
 
 
-def decimal(value: float, language: Language, places: int = 1) -> str:
-    """Return a number as the language writes it."""
-    shown = f"{value:.{places}f}"
-    return shown.replace(".", ",") if language == "pt" else shown
-
-
-def _section(*parts: str) -> str:
+def section(*parts: str) -> str:
+    """Return parts of the page as one."""
     return f'<div class="redacoes">{"".join(parts)}</div>'
 
 
-def heading(service: Service, language: Language) -> str:
-    """Return the title, and what a score is."""
-    error = ""
-    if service.run and service.run["metrics"].get("mae", {}).get("value") is not None:
-        mae = decimal(service.run["metrics"]["mae"]["value"], language)
-        error = say("error", language, mae=mae, count=service.run["data"]["splits"]["test"])
-    statement = say("statement", language, error=error)
-    lines = [f"<h1>{escape(say('title', language))}</h1>", f"<p>{escape(statement)}</p>"]
-    if service.run and service.run["data"]["from"] == "stage sample":
-        lines.append(f'<p class="warning">{escape(say("synthetic", language))}</p>')
-    return _section(*lines)
-
-
-def status(service: Service, language: Language) -> str:
-    """Return whether the model is ready, as a line that screen readers tell of when it changes."""
-    text = say(service.state, language, reason=service.failure)
-    return _section(f'<p role="status" class="{service.state}">{escape(text)}</p>')
-
-
-def refusal(refused: Exception) -> str:
-    """Return why there is no result, in its place."""
-    return _section(f'<p role="alert" class="warning">{escape(str(refused))}</p>')
-
-
-def answer(found: Answer, language: Language) -> str:
-    """Return the score of one essay, how sure it is, and what moved it."""
-    score = found.score
-    between = say(
-        "range", language, low=score["low"], high=score["high"], expected=decimal(score["expected"], language)
-    )
-    parts = [
-        f"<h2>{escape(say('estimate', language))}: <strong>{score['predicted']}</strong></h2>",
-        f"<p>{escape(between)}</p>",
-    ]
-    if found.warnings:
-        items = "".join(f"<li>{escape(text)}</li>" for text in found.warnings)
-        parts.append(f'<div class="warning"><strong>{escape(say("warning", language))}</strong><ul>{items}</ul></div>')
-    chances = say("chances", language)
-    parts += [f"<h3>{escape(chances)}</h3>", bars(score, chances), f"<h3>{escape(say('sentences', language))}</h3>"]
-    if found.effects is None:
-        parts.append(f"<p>{escape(say('many_sentences', language, most=SENTENCES))}</p>")
-    else:
-        parts += [
-            f'<p class="dim">{escape(say("sentences_hint", language))}</p>',
-            tinted(found.text, found.effects, language),
-        ]
-    if found.neighbours:
-        header = [say(name, language) for name in ("true_score", "similarity", "text")]
-        rows = [
-            [str(each.score), decimal(each.similarity, language, 2), beginning(each.essay, 200)]
-            for each in found.neighbours
-        ]
-        parts += [f"<h3>{escape(say('neighbours', language))}</h3>", table(header, rows, numbers=2)]
-    return _section(*parts)
-
-
-def many(found: Class, language: Language) -> str:
-    """Return how many essays of a file were scored, how their scores are spread, and the first of them."""
-    parts = [f"<p>{escape(say('scored', language, count=sum(found.predicted)))}</p>"]
-    if found.rejected:
-        first = told_reject(found.line, found.fault, language)
-        text = say("rejected", language, count=found.rejected, first=first)
-        parts.append(f'<p class="warning">{escape(text)}</p>')
-    title = say("histogram", language)
-    header = [say(name, language) for name in SCORES] + list(map(str, found.first.columns[len(SCORES) :]))
-    rows = [
-        [str(predicted), decimal(expected, language), str(low), str(high), say(str(truncated), language), *carried]
-        for predicted, expected, low, high, truncated, *carried in found.first.itertuples(index=False)
-    ]
-    heading = say("first", language, count=len(rows))
-    return _section(
-        *parts,
-        f"<h2>{escape(title)}</h2>",
-        _histogram(found.predicted, title),
-        f"<h2>{escape(heading)}</h2>",
-        _wide(table(header, rows, numbers=len(SCORES)), heading),
-    )
-
-
-def _wide(content: str, label: str) -> str:
+def wide(content: str, label: str) -> str:
     """Return what may be wider than the screen, which the keyboard can then scroll."""
     return f'<div class="wide" role="region" tabindex="0" aria-label="{escape(label)}">{content}</div>'
 
 
-def _histogram(counts: Sequence[int], label: str) -> str:
-    highest = max(counts)
-    drawn = "".join(
-        f'<div style="height: {count / highest:.1%}"><span class="percent">{count}</span><span>{score}</span></div>'
-        for score, count in enumerate(counts)
-    )
-    told = ", ".join(f"{score}: {count}" for score, count in enumerate(counts))
-    return f'<div class="bars" role="img" aria-label="{escape(label)}: {told}">{drawn}</div>'
+def statement(service: Service, language: Language) -> list[str]:
+    """Return what a score is and is not."""
+    error = ""
+    if service.state == "ready" and service.run and service.run["metrics"].get("mae", {}).get("value") is not None:
+        mae = mean(service.run["metrics"]["mae"]["value"], service.points, language)
+        error = say("error", language, mae=mae, count=service.run["data"]["splits"]["test"])
+    lines = [f"<p>{escape(say('statement', language, error=error))}</p>"]
+    if service.run and service.run["data"]["from"] == "stage sample":
+        lines.append(f'<p class="warning">{escape(say("synthetic", language))}</p>')
+    return lines
 
 
-def model(service: Service, language: Language) -> str:
-    """Return what made the model, how well it does, and what it is not for."""
-    limits = [f"<h3>{escape(say('limits', language))}</h3>", f"<p>{escape(say('limits_text', language))}</p>"]
-    name = f"<h2>{escape(say('model', language))}: {escape(service.model)}</h2>"
-    run = service.run
-    if run is None:
-        reason = service.unknown or say("loading", language)
-        return _section(name, f"<p>{escape(say('unknown', language, reason=reason))}</p>", *limits)
-    rows = run["data"]["rows"]
-    splits = ", ".join(f"{count} {part}" for part, count in run["data"]["splits"].items())
-    told = say("data_rows", language, file=run["data"]["file"], kept=rows["kept"], read=rows["read"], splits=splits)
-    metrics = [
-        [metric, number(of["value"]), f"{number(of['low'])} – {number(of['high'])}"]
-        for metric, of in run["metrics"].items()
+def heading(service: Service, language: Language) -> str:
+    """Return the title, and what a score is."""
+    return section(f"<h1>{escape(say('title', language))}</h1>", *statement(service, language))
+
+
+def status(service: Service, language: Language) -> str:
+    """Return whether the model is ready, as a line that screen readers tell of when it changes."""
+    text = service.why(language) if service.failure else say(service.state, language)
+    return section(f'<p role="status" class="{service.state}">{code(text)}</p>')
+
+
+def code(text: str) -> str:
+    """Return a text in which what stands between backquotes is a command."""
+    pieces = [escape(piece) for piece in text.split("`")]
+    return "".join(f"<code>{piece}</code>" if place % 2 else piece for place, piece in enumerate(pieces))
+
+
+def refusal(refused: Exception) -> str:
+    """Return why there is no result, in its place."""
+    return section(f'<p role="alert" class="warning">{escape(str(refused))}</p>')
+
+
+def estimate(found: Answer, points: float, language: Language) -> list[str]:
+    """Return the score of one essay, and how sure it is.
+
+    Args:
+        found: The essay, scored.
+        points: Of the file that was learnt from, for one step of the score; where that is not 1, both are shown.
+        language: Of the words.
+    """
+    score, most = found.score, sum(name.startswith("p_") for name in found.score) - 1
+    of_class, of_classes = "", ""
+    if points != 1:
+        of_class = " " + say("of_class", language, score=score["predicted"], most=most)
+        told = {"low": score["low"], "high": score["high"], "expected": decimal(score["expected"], language)}
+        of_classes = " " + say("of_classes", language, **told)
+    low, high, decided = (short(score[name] * points, language) for name in ("low", "high", "predicted"))
+    between = say("range", language, low=low, high=high, expected=mean(score["expected"], points, language))
+    return [
+        f"<h2>{escape(say('estimate', language))}: <strong>{decided}</strong>{escape(of_class)}</h2>",
+        f"<p>{escape(between + of_classes)}</p>",
     ]
-    parameters = [[key, str(value)] for key, value in leaves(run["parameters"])]
-    return _section(
-        name,
-        *_commit(run["commit"], language),
-        *limits,
-        f"<h3>{escape(say('metrics', language))}</h3>",
-        table([say(key, language) for key in ("metric", "value", "interval")], metrics, numbers=0),
-        *_against(run.get("best_baseline"), language),
-        *_confusion(service.confusion, language),
-        f"<h3>{escape(say('data', language))}</h3><p>{escape(told)}</p>",
-        f"<details><summary>{escape(say('parameters', language))}</summary>",
-        table([say("parameter", language), say("value", language)], parameters, numbers=0),
-        "</details>",
-    )
 
 
-def _against(best: dict[str, Any] | None, language: Language) -> list[str]:
-    """Return how the model does against the best baseline, and a warning where it is not better."""
-    if not best:
-        return []
-    name, parts = say(f"baseline_{best['name']}", language), []
-    if falls_short(best):
-        mine, its = (figure.replace(".", ",") if language == "pt" else figure for figure in figures(best))
-        text = say("not_better", language, name=name, mine=mine, its=its)
-        parts.append(f'<p class="warning">{escape(text)}</p>')
-    ends = {end: _signed(best["test"][end], language) for end in ("difference", "low", "high")}
-    return [*parts, f"<p>{escape(say('against', language, name=name, **ends))}</p>"]
+def warnings(found: Answer, language: Language) -> list[str]:
+    """Return what there is to be wary of in a score."""
+    items = "".join(f"<li>{escape(text)}</li>" for text in found.warnings)
+    strong = f"<strong>{escape(say('warning', language))}</strong>"
+    return [f'<div class="warning">{strong}<ul>{items}</ul></div>'] if items else []
 
 
-def _signed(value: float | None, language: Language) -> str:
-    shown = number(value, "+.3f")
-    return shown.replace(".", ",") if language == "pt" else shown
+def chances(found: Answer, points: float, language: Language) -> list[str]:
+    """Return the probability of each score."""
+    title = say("chances", language)
+    steps = [short(step * points, language) for step in range(len(found.score)) if f"p_{step}" in found.score]
+    return [f"<h3>{escape(title)}</h3>", bars(found.score, title, steps)]
 
 
-def _commit(commit: dict[str, str] | None, language: Language) -> list[str]:
-    if commit is None:
-        return []
-    told = f"{say('commit', language)}: {commit['hash'][:12]}, {commit['date'][:10]}: {commit['subject']}"
-    return [f"<p>{escape(told)}</p>"]
+def sentences(found: Answer, points: float, language: Language) -> list[str]:
+    """Return the essay, and what each of its sentences changes."""
+    title = f"<h3>{escape(say('sentences', language))}</h3>"
+    if found.effects is None:
+        return [title, f"<p>{escape(say('many_sentences', language, most=SENTENCES))}</p>"]
+    hint = f'<p class="dim">{escape(say("sentences_hint", language))}</p>'
+    effects = [replace(effect, effect=effect.effect * points) for effect in found.effects]
+    return [title, hint, tinted(found.text, effects, language, places(points))]
 
 
-def _confusion(counts: pd.DataFrame | None, language: Language) -> list[str]:
-    if counts is None:
-        return []
-    matrix = counts.pivot_table(index="score", columns="predicted", values="essays", fill_value=0).astype(int)
-    highest = max(int(matrix.to_numpy().max()), 1)
+def places(points: float) -> int:
+    """Return how many decimals an effect is told with, where one step of the score stands for so many points."""
+    return 0 if points >= 100 else 1 if points >= 10 else 2
 
-    def cell(count: Any) -> str:
-        return f'<td class="number" style="background: rgba(var(--up), {0.45 * count / highest:.2f})">{count}</td>'
 
-    header = "".join(f'<th scope="col" class="number">{score}</th>' for score in matrix.columns)
-    body = "".join(
-        f'<tr><th scope="row">{score}</th>{"".join(map(cell, row))}</tr>'
-        for score, row in zip(matrix.index, matrix.to_numpy().tolist(), strict=True)
-    )
-    title = say("confusion", language)
-    return [f"<h3>{escape(title)}</h3>", _wide(f"<table><tr><td></td>{header}</tr>{body}</table>", title)]
+def answer(found: Answer, points: float, language: Language, name: str = "") -> str:
+    """Return the score of one essay, how sure it is, and what moved it.
+
+    Args:
+        found: The essay, scored.
+        points: See `estimate`.
+        language: Of the words.
+        name: Whose essay it is, for a heading above, which scripts can focus.
+    """
+    parts = [f'<h2 tabindex="-1">{escape(name)}</h2>'] if name else []
+    parts += [*estimate(found, points, language), *warnings(found, language), *chances(found, points, language)]
+    parts += sentences(found, points, language)
+    if found.neighbours:
+        header = [say(name, language) for name in ("true_score", "similarity", "text")]
+        rows = [
+            [short(each.score * points, language), decimal(each.similarity, language, 2), beginning(each.essay, 200)]
+            for each in found.neighbours
+        ]
+        title = say("neighbours", language)
+        parts += [f"<h3>{escape(title)}</h3>", wide(table(header, rows, numbers=2), title)]
+    return section(*parts)

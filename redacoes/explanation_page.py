@@ -73,9 +73,20 @@ def page(found: Explanation, language: Language = "en") -> str:
             parts += [f"<p>{escape(say('far', language))}</p>"]
         header = [say(name, language) for name in ("true_score", "similarity", "line", "essay")]
         parts += [table(header, rows, numbers=3)]
-    body = "\n".join(parts)
+    return document(title, "\n".join(parts), "pt-BR" if language == "pt" else "en")
+
+
+def document(title: str, body: str, language: str = "en", style: str = "") -> str:
+    """Return a whole page, in which no script runs and which asks the network for nothing.
+
+    Args:
+        title: Of the page, as text.
+        body: Its content, as HTML.
+        language: Of the words around the essay.
+        style: More of it than all such pages have.
+    """
     return f"""<!DOCTYPE html>
-<html lang="{"pt-BR" if language == "pt" else "en"}">
+<html lang="{language}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -85,6 +96,7 @@ def page(found: Explanation, language: Language = "en") -> str:
 {COLOURS}
 {STYLE}
 {PARTS}
+{style}
 </style>
 </head>
 <body>
@@ -100,21 +112,23 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def bars(score: Mapping[str, Any], label: str) -> str:
+def bars(score: Mapping[str, Any], label: str, names: Sequence[str] | None = None) -> str:
     """Return the probability of each score as a bar with its number.
 
     Args:
         score: A row of what :meth:`redacoes.Scorer.score` returns.
         label: What the picture is called for those who do not see it.
+        names: What the scores are called; their numbers where it is None.
     """
     probabilities = [value for name, value in score.items() if name.startswith("p_")]
     highest = max(probabilities)
+    names = names or list(map(str, range(len(probabilities))))
     drawn = [
         f'<div{" class=chosen" if number == score["predicted"] else ""} style="height: {value / highest:.1%}">'
-        f'<span class="percent">{value:.0%}</span><span>{number}</span></div>'
+        f'<span class="percent">{value:.0%}</span><span>{names[number]}</span></div>'
         for number, value in enumerate(probabilities)
     ]
-    numbers = ", ".join(f"{number}: {value:.0%}" for number, value in enumerate(probabilities))
+    numbers = ", ".join(f"{name}: {value:.0%}" for name, value in zip(names, probabilities, strict=True))
     return f'<div class="bars" role="img" aria-label="{escape(label)}: {numbers}">{"".join(drawn)}</div>'
 
 
@@ -134,12 +148,19 @@ def _sentences(text: str, effects: Sequence[Effect], truncated: bool, language: 
     ]
 
 
-def tinted(text: str, effects: Sequence[Effect], language: Language) -> str:
-    """Return an essay whose sentences are tinted by their effects, each followed by its number."""
+def tinted(text: str, effects: Sequence[Effect], language: Language, decimals: int = 2) -> str:
+    """Return an essay whose sentences are tinted by their effects, each followed by its number.
+
+    Args:
+        text: The essay.
+        effects: Of its sentences.
+        language: In which numbers are written.
+        decimals: Of the numbers.
+    """
     largest = max(abs(effect.effect) for effect in effects)
     pieces = []
     for effect in effects:
-        shown = typeset(points(effect.effect), language)
+        shown = typeset(points(effect.effect, decimals), language)
         pieces.append(_span(effect, largest, shown, f"&NoBreak;<sup>{shown}</sup>"))
     return _essay(text, effects, pieces)
 

@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -28,6 +29,7 @@ from redacoes import app_service, arrow, synthetic
 from tests.support import BIN, ROOT
 from tests.support.processes import SECONDS, wait
 from tests.support.project import Clone, Folder
+from tests.support.workbooks import cells
 
 LOOPBACK = re.compile(r"(https?|wss?)://127\.0\.0\.1[:/]|data:|blob:")
 HTML = "<script>document.title = 'executado'</script><img src=x onerror=\"document.title = 'executado'\">"
@@ -219,7 +221,7 @@ def test_a_pasted_essay_is_scored_and_explained(browser: Any, page: Page, known:
         assert opened.evaluate("document.documentElement.lang") == "en"
         opened.get_by_role("tab", name="Model").click()
         about = opened.inner_text("#about")
-        assert "qwk" in about
+        assert "Quadratic weighted kappa (QWK)" in about
         assert "Confusion matrix" in about
         assert "train.epochs" in opened.inner_html("#about")
     assert text[:40] not in page.log.read_text()
@@ -310,6 +312,7 @@ def test_no_result_stays_beneath_what_it_is_not_of(
         opened.wait_for_selector("#summary .bars")
         opened.wait_for_selector("#download a")
         opened.get_by_label("Coluna do texto").fill("texto")
+        opened.keyboard.press("Enter")
         gone("#summary")
         opened.click("#score-many")
         opened.locator("#summary").get_by_text("Não há coluna 'texto'").wait_for()
@@ -375,13 +378,33 @@ def test_the_page_keeps_the_rules_for_accessibility(
         look()
         opened.get_by_role("tab", name="Turma").click()
         opened.set_input_files("#table-file input[type=file]", table)
-        opened.get_by_text("turma.csv").wait_for()
+        chosen(opened, "essay")
+        look()
         opened.click("#score-many")
         opened.wait_for_selector("#summary table")
+        look()
+        opened.click("#summary tbody button")
+        opened.wait_for_selector("#student .essay")
+        opened.click("#report")
+        opened.wait_for_selector("#report-file a")
         look()
         opened.get_by_role("tab", name="Modelo").click()
         opened.click("#about summary")
         look()
+
+
+def chosen(opened: Any, column: str) -> None:
+    """Wait until a file's columns are known, and that of the essay is chosen."""
+    opened.wait_for_function("name => document.querySelector('#essay-column input').value === name", arg=column)
+
+
+def saved(opened: Any, link: Any, folder: Path) -> Path:
+    """What a link downloads."""
+    with opened.expect_download() as downloading:
+        link.click()
+    target = folder / downloading.value.suggested_filename
+    downloading.value.save_as(target)
+    return target
 
 
 def test_files_are_scored_downloaded_and_forgotten(
@@ -389,39 +412,104 @@ def test_files_are_scored_downloaded_and_forgotten(
 ) -> None:
     essay, table = tmp_path / "redação.txt", tmp_path / "turma.csv"
     essay.write_text(known[2][0], encoding="utf-8")
-    rows = [[text, f"=cmd|'/C calc'!A{place}", f"-{place}.5"] for place, (text, *_) in enumerate(known)]
-    pd.DataFrame([*rows, ["", "vazia", "0"]], columns=["essay", "=nome", "n"]).to_csv(table, index=False)
+    rows = [[f"=cmd|'/C calc'!A{place}", text, f"-{place}.5"] for place, (text, *_) in enumerate(known)]
+    rows.insert(1, ["vazia", "", "0"])
+    pd.DataFrame(rows, columns=["nome", "redação", "=n"]).to_csv(table, index=False, sep=";", encoding="cp1252")
     with tab(browser, page) as opened:
         opened.set_input_files("#upload input[type=file]", essay)
         opened.wait_for_function("document.querySelector('#essay textarea').value.length > 50")
         assert opened.input_value("#essay textarea") == known[2][0]
         opened.get_by_role("tab", name="Turma").click()
         opened.set_input_files("#table-file input[type=file]", table)
-        opened.get_by_text("turma.csv").wait_for()
+        chosen(opened, "redação")
+        assert opened.input_value("#student-column input") == "nome"
         opened.click("#score-many")
         opened.wait_for_selector("#summary .bars")
         shown = opened.inner_text("#summary")
-        assert f"Redações corrigidas: {len(known)}." in shown
+        mean = sum(predicted for _, predicted, _ in known) / len(known)
+        assert f"Redações corrigidas: {len(known)}. Média da turma: {mean:.1f}; desvio" in shown.replace(",", ".")
         assert re.search(r"não puderam ser corrigidas: 1. A primeira: linha \d+, com uma redação vazia\.", shown)
-        opened.wait_for_selector("#download a")
-        with opened.expect_download() as downloading:
-            opened.click("#download a")
-        downloading.value.save_as(tmp_path / "notas.csv")
-        assert len(page.files()) >= 3
+        names = [saved(opened, link, tmp_path).name for link in opened.locator("#download a").all()]
+        assert names == ["notas.xlsx", "notas.csv"]
+        assert len(page.files()) >= 4
         opened.get_by_label("English").click()
         opened.get_by_text(f"Essays scored: {len(known)}.").wait_for()
         assert "1. The first: line" in opened.inner_text("#summary")
-        header = opened.locator("#summary th").all_inner_texts()
-        assert header == ["score", "mean", "from", "to", "cut", "essay", "=nome", "n"]
+        header = opened.locator("#summary th[scope=col]").all_inner_texts()
+        assert header == ["student", "score", "mean", "from", "to", "cut", "redação", "=n"]
         assert opened.locator("#summary tbody tr").count() == len(known)
     content = (tmp_path / "notas.csv").read_bytes()
     assert content.startswith(b"\xef\xbb\xbf")
-    found = pd.read_csv(io.BytesIO(content), encoding="utf-8-sig")
-    assert list(found["essay"]) == [text for text, *_ in known]
-    assert list(found["predicted"]) == [predicted for _, predicted, _ in known]
-    assert list(found["'=nome"]) == [f"'=cmd|'/C calc'!A{place}" for place in range(len(known))]
-    assert list(found["n"]) == [-place - 0.5 for place in range(len(known))]
+    found = pd.read_csv(io.BytesIO(content), encoding="utf-8-sig", sep=";", decimal=",")
+    assert list(found["redação"].fillna("")) == [text for _, text, _ in rows]
+    assert list(found["nota estimada"].dropna()) == [predicted for _, predicted, _ in known]
+    assert list(found["nome"].drop(1)) == [f"'=cmd|'/C calc'!A{place}" for place in range(len(known))]
+    assert list(found["'=n"]) == [number for *_, number in rows]
+    assert list(found["por que não foi corrigida"].dropna()) == ["com uma redação vazia"]
+    header, first, *_ = cells(tmp_path / "notas.xlsx")
+    assert dict(zip(header.values(), first.values(), strict=False))["nota estimada"] == known[0][1]
     wait(lambda: not page.files())  # once the tab is closed
+
+
+def test_a_teacher_goes_through_a_class_and_prints_it(
+    browser: Any, page: Page, known: list[tuple[str, int, float]], tmp_path: Path
+) -> None:
+    table = tmp_path / "turma.jsonl"
+    students = [{"Aluno": f"Aluno {place}", "texto": text} for place, (text, *_) in enumerate(known[:4])]
+    students.append({"Aluno": "Zé <b>", "texto": HTML})
+    table.write_text("\n".join(json.dumps(student) for student in students), encoding="utf-8")
+    with tab(browser, page) as opened:
+        opened.get_by_role("tab", name="Turma").click()
+        opened.set_input_files("#table-file input[type=file]", table)
+        chosen(opened, "texto")
+        opened.click("#score-many")
+        opened.wait_for_selector("#summary .bars")
+        for place, order in enumerate(("ascending", "descending")):
+            opened.locator("#summary thead").get_by_role("button", name="média").press("Enter")
+            assert opened.locator(f"#summary th[aria-sort={order}]").count() == 1
+            means = [
+                float(cell.replace(",", "."))
+                for cell in opened.locator("#summary tbody td:nth-child(3)").all_inner_texts()
+            ]
+            assert means == sorted(means, reverse=bool(place))
+
+        opened.get_by_role("button", name="Aluno 1").press("Enter")
+        opened.get_by_role("heading", name="Aluno 1").wait_for()
+        opened.wait_for_function("document.activeElement.innerText === 'Aluno 1'")
+        assert f"Nota estimada: {known[1][1]}" in opened.inner_text("#student")
+        assert known[1][0][:40] in opened.inner_text("#student .essay")
+        opened.get_by_label("Nota do professor").fill("7,5")
+        opened.get_by_label("Comentário do professor").fill("Releia <u>tudo</u>.")
+        opened.get_by_role("button", name="Zé <b>").click()
+        opened.get_by_role("heading", name="Zé <b>").wait_for()
+        assert opened.get_by_label("Comentário do professor").input_value() == ""
+        assert "<script>document.title" in opened.inner_text("#student .essay")
+        opened.click("#report")
+        opened.wait_for_selector("#report-file a")
+        report = saved(opened, opened.locator("#report-file a"), tmp_path)
+        opened.click("#reports")
+        opened.wait_for_selector("#reports-file a")
+        everyone = saved(opened, opened.locator("#reports-file a"), tmp_path)
+        opened.get_by_role("button", name="Aluno 1").click()
+        opened.get_by_role("heading", name="Aluno 1").wait_for()
+        assert opened.get_by_label("Nota do professor").input_value() == "7,5"
+        opened.get_by_label("English").click()
+        opened.locator("#student").get_by_text(f"Estimated score: {known[1][1]}").wait_for()
+
+        printed = browser.new_page()  # the tab reaches nothing but the server
+        printed.goto(report.as_uri())
+        assert "Relatório da redação: Zé <b>" in printed.inner_text("h1")
+        assert printed.locator(".line:not(.short)").count() > 3
+        assert printed.title() != "executado"
+        printed.close()
+    with zipfile.ZipFile(everyone) as file:
+        assert file.namelist() == [
+            "todos.html",
+            *(f"{place} Aluno {place - 1}.html" for place in range(1, 5)),
+            "5 Zé b.html",
+        ]
+        assert "Releia &lt;u&gt;tudo&lt;/u&gt;." in file.read("2 Aluno 1.html").decode()
+    wait(lambda: not page.files())
 
 
 TURNS = 12  # of each client

@@ -1,19 +1,15 @@
-"""What the page says and does, without the page: a model is asked, texts and files are read or refused."""
+"""What the page says and does, without the page: a model is asked, and texts are read or refused."""
 
-import io
 import re
-import zipfile
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
-from redacoes import app_service
-from redacoes.app_service import RefusedError, Service
-from redacoes.app_texts import TEXTS, say
+from redacoes import app_model_view, app_service, app_views
+from redacoes.app_service import Answer, RefusedError, Service
+from redacoes.app_texts import TEXTS, Language, say
+from redacoes.explain import Effect
 from tests.support.tiny import tiny_model
 
 
@@ -54,73 +50,87 @@ def test_a_text_that_cannot_be_scored_is_told(service: Service, text: str, says:
         service.score(text, "en")
 
 
-def zipped() -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as file:
-        file.writestr("a.csv", "essay\na\n")
-    return buffer.getvalue()
+@pytest.fixture(scope="module")
+def of_thousand(tmp_path_factory: pytest.TempPathFactory) -> Service:
+    """A model that has learnt from scores of 0 to 1000."""
+    folder = tiny_model(tmp_path_factory.mktemp("enem") / "onnx", scale=1000)
+    return Service(str(folder), "onnx", reveals=False)
 
 
-REFUSED = [
-    ("csv", zipped(), "not what its name says"),
-    ("csv", b"texto\na\n", "no column 'essay'; those of the file are 'texto'"),
-    ("csv", b"essay,essay\na,b\n", "'essay' stands twice"),
-    ("csv", b"essay,low\na,b\n", "'low' has the name of one that scoring adds"),
-    ("csv", b"essay\n\n", "No row of the file can be scored"),
-    ("csv", b"essay\n \n", "No row of the file can be scored. line 2, with an empty essay"),
-    ("csv", b"essay\n" + b"a" * (app_service.CHARACTERS + 1), "line 2, with an essay of more than 100000 characters"),
-    ("csv", b"essay,a\nb\n", "line 2, with more or fewer fields than the header"),
-    ("csv", b"essay\na\0\n", "line 2, with a null character"),
-    ("csv", b"essay\n\x81\n", "line 2, with bytes that are no text"),
-    ("csv", b'"a;b,c"\n1\n', "no column 'essay'; those of the file are 'a;b,c'"),
-    ("csv", b"a;b,c;d\n1\n", "no column 'essay'; those of the file are 'a', 'b,c', 'd'"),
-    ("csv", b"", "The file is empty"),
-    ("csv", b'essay\n"a\n', "On line 2, a quote is not closed"),
-    ("csv", b"essay\n" + b"a\n" * (app_service.ROWS + 1), "more than 20000 essays"),
-    ("jsonl", b'{"texto": "a"}', "line 1, without the column of the text"),
-    ("jsonl", b'{"essay": 1}', "line 1, whose essay is no text"),
-    ("jsonl", b"[1]", "line 1, which is no JSON object"),
-    ("parquet", b"PAR1" + b"x" * 100, "damaged or not whole"),
-]
+@pytest.mark.parametrize(
+    ("language", "shown"),
+    [
+        ("pt", ["Nota estimada: <strong>700</strong> (classe 7 de 0 a 10)", "entre 500 e 900; nota média esperada: 684.",
+                "Em classes: entre 5 e 9; média: 6,8.", "−12</sup>", 'aria-label="Probabilidade de cada nota: 0: 0%, 100: 0%']),
+        ("en", ["Estimated score: <strong>700</strong> (class 7 of 0 to 10)", "In classes: 5 to 9; mean: 6.8."]),
+    ],
+)  # fmt: skip
+def test_a_score_is_in_the_points_of_the_data_with_the_class_beside(language: Language, shown: list[str]) -> None:
+    chances = {f"p_{step}": float(step == 7) for step in range(11)}
+    score = {"predicted": 7, "expected": 6.84, "low": 5, "high": 9, **chances}
+    found = Answer("Não é.", score, [Effect(0, 6, "Não é.", -0.1234)], [], [])
+    for text in shown:
+        assert text in app_views.answer(found, 100.0, language)
+    once = app_views.answer(found, 1.0, language)
+    assert "<strong>7</strong></h2>" in once
+    assert "class" not in re.sub(r'class="?\w+', "", once)
+    assert ("−0,12</sup>" if language == "pt" else "−0.12</sup>") in once
+    assert "<strong>3,5</strong> (classe 7 " in app_views.answer(found, 0.5, "pt")
 
 
-@pytest.mark.parametrize(("suffix", "content", "says"), REFUSED, ids=[says[:30] for _, _, says in REFUSED])
-def test_a_file_that_cannot_be_scored_is_told(
-    service: Service, tmp_path: Path, suffix: str, content: bytes, says: str
+def test_points_are_those_of_the_model(service: Service, of_thousand: Service) -> None:
+    service.scorer("pt"), of_thousand.scorer("pt")
+    assert (service.points, of_thousand.points) == (1.0, 100.0)
+
+
+def run_of(metrics: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "commit": None,
+        "parameters": {"evaluate": {"bootstrap": {"confidence": 0.9}}, "train": {"epochs": None}},
+        "data": {"file": "a.csv", "from": "", "rows": {"kept": 3, "read": 4}, "splits": {"train": 2, "test": 1}},
+        "metrics": metrics,
+    }
+
+
+def test_metrics_have_names_meanings_and_decimal_commas(of_thousand: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    metrics = {
+        "qwk": {"value": 0.8765, "low": 0.8, "high": None},
+        "mae": {"value": 0.75, "low": 0.7, "high": 0.8},
+        "off_by_more_than_two": {"value": 0.1, "low": 0.0, "high": 0.2},
+        "new<": {"value": 1.0, "low": None, "high": None},
+    }
+    of_thousand.scorer("pt")
+    monkeypatch.setattr(of_thousand, "run", run_of(metrics))
+    portuguese, english = (app_model_view.model(of_thousand, language) for language in ("pt", "en"))
+    assert '<th scope="row">Kappa quadrático (QWK)</th><td class="number">0,876</td>' in portuguese  # half to even
+    assert '<td class="number">0,800 – -</td>' in portuguese
+    assert '<td class="number">75,0</td><td class="number">70,0 – 80,0</td>' in portuguese
+    assert "fica a mais de 200 pontos da verdadeira" in portuguese
+    assert "intervalo de 90 %" in portuguese
+    assert "2 de treino, 1 de teste" in portuguese
+    assert '<td class="number">0.876</td>' in english
+    assert "more than 200 points from the true one" in english
+    assert "new&lt;" in english
+    assert "o erro médio foi de 75 pontos" in app_views.heading(of_thousand, "pt")
+
+
+def test_every_metric_has_a_name_and_a_meaning() -> None:
+    from redacoes.compare import SIGN
+
+    for name in SIGN:
+        assert f"metric_{name}" in TEXTS
+        assert f"meaning_{name}" in TEXTS
+
+
+def test_a_model_that_nobody_has_made_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = tmp_path / f"turma.{suffix}"
-    path.write_bytes(content)
-    with pytest.raises(RefusedError, match=says) as told:
-        service.score_file(str(path), "essay", "en", print)
-    assert str(tmp_path) not in str(told.value)
-
-
-def repeated(path: Path) -> None:
-    essays = pa.DictionaryArray.from_arrays(pa.array([0] * 5000, pa.int32()), pa.array(["a" * 500]))
-    pq.write_table(pa.table({"essay": essays}), path)
-
-
-def one_long_text(path: Path) -> None:
-    pq.write_table(pa.table({"essay": ["a"], "texto": ["b" * 5_000_000]}), path, compression="zstd")
-
-
-@pytest.mark.parametrize("write", [repeated, one_long_text])
-def test_a_small_file_that_unfolds_to_a_large_one_is_refused(
-    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[Path], None]
-) -> None:
-    monkeypatch.setattr(app_service, "ALL_CHARACTERS", 1_000_000)
-    write(tmp_path / "turma.parquet")
-    assert (tmp_path / "turma.parquet").stat().st_size < 10_000
-    with pytest.raises(RefusedError, match="more than 1000000 characters"):
-        service.score_file(str(tmp_path / "turma.parquet"), "essay", "en", print)
-
-
-@pytest.mark.parametrize("encoding", ["cp1252", "utf-16", "utf-8-sig"])
-def test_what_excel_writes_in_brazil_is_read(service: Service, tmp_path: Path, encoding: str) -> None:
-    path = tmp_path / "turma.csv"
-    path.write_text("aluno;redação\r\nJoão;A educação é um direito.\r\nAna;Não é.", encoding=encoding)
-    rows, shown = service.score_file(str(path), "redação", "pt", print)
-    assert list(rows["aluno"]) == ["João", "Ana"]
-    scored = service.scorer("pt").score(["A educação é um direito.", "Não é."])
-    pd.testing.assert_frame_equal(rows[list(scored)], scored, rtol=0, atol=2e-6)
-    assert (sum(shown.predicted), shown.rejected) == (2, 0)
+    monkeypatch.chdir(tmp_path)
+    service = Service("models/scorer", "tensorflow", reveals=True)
+    with pytest.raises(RefusedError, match="Ainda não há modelo"):
+        service.score("Um texto.", "pt")
+    assert service.state == "failed"
+    assert "no models/scorer yet; `dvc repro` makes it, or `dvc pull` fetches it" in capsys.readouterr().err
+    for shown in (app_views.status(service, "en"), app_model_view.model(service, "en")):
+        assert "There is no model yet" in shown
+        assert "<code>dvc repro</code>" in shown

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from redacoes import app_views, card, compare
+from redacoes import app_model_view, card, compare
 from redacoes.commands import inspect
 from redacoes.metrics import compute
 from redacoes.params import Bootstrap
@@ -98,16 +98,17 @@ def test_inspect_page_and_card_tell_of_it(worse: dict) -> None:
         found = run_of(best)
         text = inspect._page(found)
         assert ("warning      on validation the model is not better" in text) == warns
-        service = SimpleNamespace(model="models/scorer", run=found, unknown="", confusion=None)
+        known = {"run": found, "unknown": "", "confusion": None, "missing": False, "points": 1.0}
+        service = SimpleNamespace(model="models/scorer", **known)
         for language, says in (("pt", "não é melhor que a superfície do texto"), ("en", "not better than the text")):
-            assert (says in app_views.model(service, language)) == warns
+            assert (says in app_model_view.model(service, language)) == warns
         run = card.Run("ana/redacoes", "main", found, {}, {}, decision, {})
         for of, says in ((card._Portuguese, "não é melhor que a superfície"), (card._English, "not better than the")):
             assert (says in " ".join(of(run).against())) == warns
         if best:
             sign = f"{best['test']['difference']:+.3f}"
             assert sign in text
-            assert sign.replace(".", ",") in app_views.model(service, "pt")
+            assert sign.replace(".", ",").replace("-", "−") in app_model_view.model(service, "pt")
             assert sign.replace(".", ",") in card._Portuguese(run).against()[-1]
 
 
