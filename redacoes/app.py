@@ -41,6 +41,7 @@ HEAD = f"""<style>
   .warning {{ border-left: 4px solid rgb(var(--down)); padding: .25rem .75rem }} }}
 {app_class_views.STYLE}
 {app_class_tab.STYLE}
+{app_model_view.STYLE}
 [aria-hidden="true"].tab-container {{ visibility: hidden }}  /* Gradio measures tabs in it, which must get no focus */
 :focus-visible {{ outline: 3px solid rgb(var(--up)) !important; outline-offset: 2px }}
 </style>

@@ -20,8 +20,6 @@ STYLE = """
 .redacoes .sortable [aria-sort="ascending"] button::after { content: "\\2191"; opacity: 1 }
 .redacoes .sortable [aria-sort="descending"] button::after { content: "\\2193"; opacity: 1 }
 .redacoes .sortable tbody button { text-decoration: underline; white-space: normal; min-width: 8rem }
-.redacoes .metrics { min-width: 38rem }
-.redacoes .metrics th[scope="row"] { font-weight: normal; min-width: 9rem }
 """
 # in the browser, on the element that holds what `many` returns: a click on a student is told to the server with the
 # number of the row; one on a heading sorts the rows, downwards or, if they are so already, upwards
@@ -122,4 +120,5 @@ def _histogram(counts: Sequence[int], points: float, label: str, language: Langu
         for step, count in zip(steps, counts, strict=True)
     )
     told = ", ".join(f"{step}: {count}" for step, count in zip(steps, counts, strict=True))
-    return f'<div class="bars" role="img" aria-label="{escape(label)}: {told}">{drawn}</div>'
+    kind = "bars long" if max(map(len, steps)) > 2 else "bars"
+    return f'<div class="{kind}" role="img" aria-label="{escape(label)}: {told}">{drawn}</div>'

@@ -13,6 +13,15 @@ from redacoes.compare import falls_short, figures
 from redacoes.explanation_page import table
 
 IN_POINTS = ("mae", "rmse")  # metrics that are
+STYLE = """
+.redacoes .metrics th[scope="row"] { min-width: 9rem }
+@media (max-width: 44rem) {  /* each metric as a block of its own */
+  .redacoes .metrics thead { display: none }
+  .redacoes .metrics :is(tbody, tr, td, th) { display: block; text-align: left; border: none; padding: .1rem 0 }
+  .redacoes .metrics tr { border-bottom: 1px solid var(--line); padding: .5rem 0 }
+  .redacoes .metrics td.number::before { content: attr(data-label) ": " }
+}
+"""
 
 
 def model(service: Service, language: Language) -> str:
@@ -36,7 +45,7 @@ def model(service: Service, language: Language) -> str:
         *_commit(run["commit"], language),
         *limits,
         f"<h3>{escape(say('metrics', language))}</h3>",
-        wide(_metrics(run, service.points, language), say("metrics", language)),
+        _metrics(run, service.points, language),
         *_against(run.get("best_baseline"), language),
         *_confusion(service.confusion, service.points, language),
         f"<h3>{escape(say('data', language))}</h3><p>{escape(told)}</p>",
@@ -65,7 +74,8 @@ def _metrics(run: dict[str, Any], points: float, language: Language) -> str:
         )
         called = say(f"metric_{name}", language) if known else name
         meaning = say(f"meaning_{name}", language, **steps) if known else ""
-        cells = f'<td class="number">{value}</td><td class="number">{low} – {high}</td><td>{escape(meaning)}</td>'
+        cells = f'<td class="number" data-label="{header[1]}">{value}</td>'
+        cells += f'<td class="number" data-label="{header[2]}">{low} – {high}</td><td>{escape(meaning)}</td>'
         return f'<tr><th scope="row">{escape(called)}</th>{cells}</tr>'
 
     kinds = ("", ' class="number"', ' class="number"', "")

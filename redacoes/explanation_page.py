@@ -33,6 +33,8 @@ td { overflow-wrap: anywhere }
 .bars .chosen { background: rgb(var(--up)) }
 .bars span { position: absolute; top: 100%; left: 0; right: 0; text-align: center }
 .bars .percent { top: auto; bottom: 100% }
+@media (max-width: 30rem) { .bars.long span:not(.percent) { left: 50%; right: auto; transform: translateX(-50%);
+  writing-mode: vertical-rl; padding-top: .2rem } .bars.long .percent { font-size: .65rem } }
 summary { cursor: pointer }
 """.strip()
 STYLE = """
@@ -129,7 +131,8 @@ def bars(score: Mapping[str, Any], label: str, names: Sequence[str] | None = Non
         for number, value in enumerate(probabilities)
     ]
     numbers = ", ".join(f"{name}: {value:.0%}" for name, value in zip(names, probabilities, strict=True))
-    return f'<div class="bars" role="img" aria-label="{escape(label)}: {numbers}">{"".join(drawn)}</div>'
+    kind = "bars long" if max(map(len, names)) > 2 else "bars"  # set upright where the screen is narrow
+    return f'<div class="{kind}" role="img" aria-label="{escape(label)}: {numbers}">{"".join(drawn)}</div>'
 
 
 def _sentences(text: str, effects: Sequence[Effect], truncated: bool, language: Language) -> list[str]:

@@ -102,13 +102,15 @@ def test_metrics_have_names_meanings_and_decimal_commas(of_thousand: Service, mo
     of_thousand.scorer("pt")
     monkeypatch.setattr(of_thousand, "run", run_of(metrics))
     portuguese, english = (app_model_view.model(of_thousand, language) for language in ("pt", "en"))
-    assert '<th scope="row">Kappa quadrático (QWK)</th><td class="number">0,876</td>' in portuguese  # half to even
-    assert '<td class="number">0,800 – -</td>' in portuguese
-    assert '<td class="number">75,0</td><td class="number">70,0 – 80,0</td>' in portuguese
+    assert (
+        '<th scope="row">Kappa quadrático (QWK)</th><td class="number" data-label="valor">0,876</td>' in portuguese
+    )  # half to even
+    assert 'data-label="intervalo de 90 %">0,800 – -</td>' in portuguese
+    assert ">75,0</td>" in portuguese
+    assert ">70,0 – 80,0</td>" in portuguese
     assert "fica a mais de 200 pontos da verdadeira" in portuguese
-    assert "intervalo de 90 %" in portuguese
     assert "2 de treino, 1 de teste" in portuguese
-    assert '<td class="number">0.876</td>' in english
+    assert '<td class="number" data-label="value">0.876</td>' in english
     assert "more than 200 points from the true one" in english
     assert "new&lt;" in english
     assert "o erro médio foi de 75 pontos" in app_views.heading(of_thousand, "pt")
