@@ -19,6 +19,7 @@ from redacoes.errors import FileError
 from redacoes.essay_files import EssayFile, Window
 from redacoes.explanation import beginning
 from redacoes.scorer import DECIMALS
+from redacoes.scoring_files import typed
 from redacoes.spreadsheets import harmless, write_csv_br, write_xlsx
 
 ROWS = 20_000  # of one file
@@ -247,7 +248,7 @@ def downloads(rows: Sequence[Row], found: Class, points: float, language: Langua
     header += [say(f"col_{name}", language) for name in ("tokens", "truncated", "reason")]
 
     def values(row: Row) -> list[Any]:
-        kept = [row.carried.get(name) for name in names]
+        kept = [typed(row.carried.get(name)) for name in names]
         if row.score is None:
             return [*kept, *[None] * (len(header) - len(names) - 1), reason(row.fault, language)]
         score = row.score

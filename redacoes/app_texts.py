@@ -38,8 +38,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "upload_one": ("Ou envie um arquivo .docx, .odt ou .txt", "Or upload a .docx, .odt or .txt file"),
     "score": ("Corrigir", "Score"),
     "upload_many": (
-        "Arquivo .csv, .tsv, .jsonl ou .parquet, com até {size} MB e {rows} redações",
-        "A .csv, .tsv, .jsonl or .parquet file, up to {size} MB and {rows} essays",
+        "Arquivo .xlsx, .ods, .csv, .tsv, .jsonl ou .parquet, com até {size} MB e {rows} redações",
+        "A .xlsx, .ods, .csv, .tsv, .jsonl or .parquet file, up to {size} MB and {rows} essays",
     ),
     "column": ("Coluna do texto", "Column of the text"),
     "column_hint": ("As colunas do arquivo aparecem aqui.", "The columns of the file appear here."),

@@ -228,11 +228,12 @@ def _names(parts: Sequence[Path], carried: pa.Schema | None) -> list[str]:
 def _for_excel(parts: Sequence[Path], carried: pa.Schema | None) -> tuple[list[str], Iterator[list[Any]]]:
     """Return a header and rows in which what looks like a number is one: in Brazil Excel takes 7.5 for 7 May."""
     names = _names(parts, carried)
-    rows = ([*(_typed(row.get(name)) for name in names), *scores.values()] for row, scores in _objects(parts, carried))
+    rows = ([*(typed(row.get(name)) for name in names), *scores.values()] for row, scores in _objects(parts, carried))
     return [*names, *next(_objects(parts, carried))[1]], rows
 
 
-def _typed(value: Any) -> Any:
+def typed(value: Any) -> Any:
+    """Return a value that is carried along as a spreadsheet holds it: what looks like a number is one."""
     if isinstance(value, bool | int | float):
         return value
     text = _cell(value)

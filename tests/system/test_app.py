@@ -12,7 +12,7 @@ import time
 import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -444,7 +444,7 @@ def test_files_are_scored_downloaded_and_forgotten(
     assert list(found["redação"].fillna("")) == [text for _, text, _ in rows]
     assert list(found["nota estimada"].dropna()) == [predicted for _, predicted, _ in known]
     assert list(found["nome"].drop(1)) == [f"'=cmd|'/C calc'!A{place}" for place in range(len(known))]
-    assert list(found["'=n"]) == [number for *_, number in rows]
+    assert list(found["'=n"]) == [float(number) for *_, number in rows]
     assert list(found["por que não foi corrigida"].dropna()) == ["com uma redação vazia"]
     header, first, *_ = cells(tmp_path / "notas.xlsx")
     assert dict(zip(header.values(), first.values(), strict=False))["nota estimada"] == known[0][1]
@@ -692,6 +692,18 @@ def test_twenty_clients_get_each_its_own_and_a_server_that_is_ended_at_work_leav
         assert page.process.wait(SECONDS) == 0
         assert "Traceback" not in page.log.read_text()
         assert not list(page.folder.iterdir())
+
+
+@pytest.mark.slow
+def test_a_model_that_nobody_has_made_is_told(make_clone: Callable[[str], Clone], tmp_path: Path, browser: Any) -> None:
+    with served(make_clone("novo"), tmp_path / "tmp") as page:
+        wait(lambda: page.health() == 500)
+        opened = browser.new_page(locale="pt-BR")
+        opened.goto(page.url)
+        opened.locator("[role=status]").get_by_text("Ainda não há modelo").wait_for()
+        assert opened.locator("[role=status] code").all_inner_texts() == ["dvc repro", "dvc pull"]
+        opened.close()
+        assert "there is no models/scorer yet; `dvc repro` makes it" in page.log.read_text()
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ from redacoes.app_class import Class, Row
 from redacoes.app_service import RefusedError, Service
 from redacoes.app_texts import Language
 from redacoes.columns import Columns
+from redacoes.spreadsheets import write_xlsx
 from tests.support.tiny import tiny_model
 from tests.support.workbooks import cells
 
@@ -109,7 +110,7 @@ def test_what_excel_writes_in_brazil_is_read(service: Service, tmp_path: Path, e
 
 
 ESSAYS = ["A educação é um direito de todos. Não é?", "", "O trânsito <b>cresce</b>. E a cidade também.", "=1+1"]
-KINDS = ["csv", "jsonl", "parquet"]
+KINDS = ["csv", "xlsx", "jsonl", "parquet"]
 
 
 def class_file(folder: Path, kind: str = "csv") -> Path:
@@ -120,6 +121,7 @@ def class_file(folder: Path, kind: str = "csv") -> Path:
         "csv": lambda: table.to_csv(path, index=False),
         "jsonl": lambda: table.to_json(path, orient="records", lines=True, force_ascii=False),
         "parquet": lambda: table.to_parquet(path),
+        "xlsx": lambda: write_xlsx(path, list(table), table.itertuples(index=False)),
     }[kind]()
     return path
 
@@ -143,7 +145,7 @@ def test_who_cannot_be_scored_stays_in_the_download_with_the_reason(
     assert [line["redação"] for line in by_name] == ["A educação é um direito de todos. Não é?", "", ESSAYS[2], "'=1+1"]
     assert [line["aluno"] for line in by_name] == ["Ana", "Bia <i>", "", "'=cmd()"]
     assert [line["por que não foi corrigida"] for line in by_name] == ["", "com uma redação vazia", "", ""]
-    assert by_name[0]["nota"] == ("7.5" if kind == "csv" else "7,5")  # a text stays as it is, a number gets its comma
+    assert by_name[0]["nota"] == "7,5"
     assert by_name[1]["nota estimada"] == by_name[1]["tokens"] == ""
     assert re.fullmatch(r"\d+,\d+", by_name[0]["nota média esperada"])
     of_workbook = cells(workbook)
@@ -152,6 +154,7 @@ def test_who_cannot_be_scored_stays_in_the_download_with_the_reason(
     assert of_workbook[4]["B"] == "=1+1"
     assert of_workbook[2]["A"] == "Bia <i>"
     assert "com uma redação vazia" in of_workbook[2].values()
+    assert of_workbook[1]["C"] == 7.5
     assert of_workbook[1]["D"] == float(by_name[0]["nota estimada"])
 
 
