@@ -27,6 +27,7 @@ ALL_COLUMNS = 1000
 ALL_CHARACTERS = 100_000_000  # of one file: a Parquet of a few hundred bytes can unfold to gigabytes
 BYTES = 4  # of a character in UTF-8, at most
 SHOWN = 200  # essays of a class
+SHOWN_COLUMNS = 20
 SCORES = ["predicted", "expected", "low", "high", "truncated"]  # that are shown of it
 NAME = 80  # characters of a student's name
 
@@ -135,7 +136,7 @@ def score(
         progress((len(scores), total))
     rows = list(_rows(source, windows, student, iter(scores)))
     names = source.columns or list(dict.fromkeys(name for row in rows for name in row.carried))
-    shown = [name for name in names if name != student]
+    shown = [name for name in names if name != student][:SHOWN_COLUMNS]
     rejects = [row for row in rows if row.score is None]
     counts = [0] * scorer.classes
     for of_row in scores:

@@ -81,7 +81,7 @@ def many(found: Class, points: float, language: Language) -> str:
 
 def _table(found: Class, points: float, language: Language) -> str:
     names = ["predicted", *(["class"] if points != 1 else []), "expected", "low", "high", "truncated"]
-    carried = [name for name in found.columns.names if name != found.columns.student]
+    carried = list(found.first[0].carried)
     header = [say("name", language), *(say(name, language) for name in names), *carried]
     kinds = ["", *[' class="number"'] * (len(names) - 1), *[""] * (len(carried) + 1)]
     head = "".join(
