@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,10 @@ def run(options: argparse.Namespace) -> int:
 
     found = experiments.found(Path(), options.revisions, options.all)
     print(json.dumps([vars(row) for row in found], indent=2, ensure_ascii=False) if options.json else page(found))
+    if not any(row.base and row.commit for row in found):
+        asked = " or ".join(options.revisions) or "HEAD"
+        hint = "dvc exp run makes one" if options.all else "--all shows those that began from other commits"
+        print(f"note: no experiment began from {asked}; {hint}", file=sys.stderr)
     return 0
 
 

@@ -203,6 +203,8 @@ def test_an_experiment_is_compared_by_its_name_and_equals_the_same_run_in_the_wo
     everywhere = redacoes(branches, "experiments", "lento", "--all").stdout.splitlines()
     assert [line.split()[0] for line in everywhere[1:]] == ["workspace", "lento", "main", "lenta"]
     assert "'nada'" in redacoes(branches, "experiments", "nada", check=False).stderr
+    note = "note: no experiment began from lento; --all shows those that began from other commits\n"
+    assert redacoes(branches, "experiments", "lento").stderr == note
 
     assert "did you mean 'lenta'?" in redacoes(branches, "compare", "main", "lennta", check=False).stderr
 
