@@ -10,6 +10,8 @@ itself, as one about a process does.
 import atexit
 import json
 import os
+import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +21,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+SHIM = Path(__file__).with_name("bin")
 _servers: dict[int, subprocess.Popen[str]] = {}  # by the process that started it: a fork must not share its pipe
 
 
@@ -60,8 +63,10 @@ def _serve() -> None:
     from dvc.cli.parser import get_main_parser
 
     get_main_parser()
+    stages = _stage_server()
     for line in sys.stdin:
         asked = json.loads(line)
+        asked["environment"] |= {**stages, "PATH": f"{SHIM}{os.pathsep}{asked['environment']['PATH']}"}
         if not (child := os.fork()):
             os._exit(_command(**asked))
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -71,6 +76,19 @@ def _serve() -> None:
         for name in modules:  # which the next command need not import, most of what one costs
             with suppress(Exception):  # one that only its package imports
                 import_module(name)
+
+
+def _stage_server() -> dict[str, str]:
+    """Start the server of stages in this process's group, and return the variables by which it is found."""
+    place = Path(tempfile.mkdtemp(), "stages")
+    atexit.register(shutil.rmtree, place.parent)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(place))
+    listener.listen()
+    number = listener.fileno()
+    server = subprocess.Popen([sys.executable, "-m", "tests.support.stage_server", str(number)], pass_fds=[number])
+    atexit.register(server.kill)
+    return {"STAGE_SERVER": str(place), "STAGE_PYTHON": sys.executable}
 
 
 def _command(arguments: list[str], folder: str, environment: dict[str, str], out: str, err: str) -> Any:

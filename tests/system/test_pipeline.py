@@ -75,6 +75,12 @@ def test_the_same_commit_gives_the_same_bytes_elsewhere(origin: Folder, make_clo
     assert clone.git("status", "--porcelain") == ""
 
 
+def test_stages_that_fork_as_most_tests_run_them_give_the_bytes_of_processes(make_pulled: CloneOf) -> None:
+    clone = make_pulled("garfos")
+    assert len(ran(clone.dvc("repro", "--force"))) > 8
+    assert clone.git("status", "--porcelain") == ""
+
+
 def test_a_colleague_pulls_and_has_nothing_to_run(
     origin: Folder, make_clone: CloneOf, make_pulled: CloneOf, tmp_path: Path
 ) -> None:
