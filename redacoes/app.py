@@ -20,7 +20,7 @@ import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 
-from redacoes import app_class_tab, app_class_views, app_model_view, app_views
+from redacoes import app_class_tab, app_class_views, app_model_view, app_print, app_views
 from redacoes.app_class_tab import ClassTab
 from redacoes.app_parts import Files, in_place, told
 from redacoes.app_service import CHARACTERS, MEGABYTES, Service, read_text
@@ -191,7 +191,7 @@ def application(service: Service, files: Files) -> FastAPI:
         ssr_mode=False,
         pwa=False,
         theme=THEME,
-        head=HEAD,
+        head=HEAD + app_print.HEAD,
     )
 
 

@@ -12,8 +12,9 @@ from redacoes.explanation_texts import say, typeset
 
 # blue and orange, which no usual kind of colour blindness confuses; lines, signs and numbers say the same
 COLOURS = """
-:root { color-scheme: light dark; --up: 43, 108, 196; --down: 214, 110, 20; --line: #8886; --dim: #595959 }
-@media (prefers-color-scheme: dark) { :root { --up: 80, 150, 255; --down: 240, 140, 50; --dim: #a8a8a8 } }
+:root { --up: 43, 108, 196; --down: 214, 110, 20; --line: #8886; --dim: #595959 }
+@media screen { :root { color-scheme: light dark } }
+@media screen and (prefers-color-scheme: dark) { :root { --up: 80, 150, 255; --down: 240, 140, 50; --dim: #a8a8a8 } }
 """.strip()
 PARTS = """
 .dim { color: var(--dim); font-size: .9rem }
@@ -36,6 +37,8 @@ td { overflow-wrap: anywhere }
 @media (max-width: 30rem) { .bars.long span:not(.percent) { left: 50%; right: auto; transform: translateX(-50%);
   writing-mode: vertical-rl; padding-top: .2rem } .bars.long .percent { font-size: .65rem } }
 summary { cursor: pointer }
+.up, .down, .bars div { print-color-adjust: exact; -webkit-print-color-adjust: exact }
+@media print { .bars, tr { break-inside: avoid } h1, h2, h3 { break-after: avoid } }
 """.strip()
 STYLE = """
 body { font: 1rem/1.6 system-ui, sans-serif; max-width: 48rem; margin: 2rem auto; padding: 0 1rem;

@@ -27,6 +27,7 @@ import requests
 
 from redacoes import app_service, arrow, synthetic
 from tests.support import BIN, ROOT
+from tests.support.documents import odt
 from tests.support.processes import SECONDS, wait
 from tests.support.project import Clone, Folder
 from tests.support.workbooks import cells
@@ -317,6 +318,33 @@ def test_no_result_stays_beneath_what_it_is_not_of(
         opened.click("#score-many")
         opened.locator("#summary").get_by_text("Não há coluna 'texto'").wait_for()
         assert opened.query_selector("#download a") is None
+
+
+def test_a_document_is_scored_and_printed_whole(browser: Any, page: Page, tmp_path: Path) -> None:
+    paragraphs = [f"O parágrafo {number} defende que ler é um direito de todos." for number in range(60)]
+    body = "".join(f"<text:p>{paragraph}</text:p>" for paragraph in paragraphs)
+    (tmp_path / "redação.odt").write_bytes(odt(body))
+    with tab(browser, page, scheme="dark") as opened:
+        opened.set_input_files("#upload input[type=file]", tmp_path / "redação.odt")
+        opened.wait_for_function("document.querySelector('#essay textarea').value")
+        assert opened.input_value("#essay textarea").split("\n") == paragraphs
+
+        # on paper, before and after it is scored, the whole text stands once, dark on white
+        opened.emulate_media(media="print")
+        for whole in (".printed", "#result .essay"):
+            opened.evaluate("dispatchEvent(new Event('beforeprint'))")
+            shown = opened.locator(whole).evaluate("element => [element.innerText, getComputedStyle(element).color]")
+            assert all(paragraph in shown[0] for paragraph in paragraphs)
+            assert shown[1] == "rgb(0, 0, 0)"
+            hidden = ("#essay", "#upload", "#score", "#language", *((".printed",) if whole != ".printed" else ()))
+            assert not any(opened.locator(element).is_visible() for element in hidden)
+            opened.evaluate("dispatchEvent(new Event('afterprint'))")
+            assert not opened.locator(".printed").count()
+            if whole == ".printed":
+                opened.evaluate("document.querySelector('#score').click()")
+                opened.wait_for_selector("#result .essay")
+        bar = opened.locator("#result .bars .chosen")
+        assert bar.evaluate("element => getComputedStyle(element).printColorAdjust") == "exact"
 
 
 def test_the_keyboard_is_enough(browser: Any, page: Page, known: list[tuple[str, int, float]]) -> None:
