@@ -1,8 +1,8 @@
 """Seconds of the page's answer on one essay, against its parts called apart: python -m benchmarks.answer.
 
-The parts are what the README shows to a program: `Scorer.score`, `by_sentence`, `nearest` and `is_far`, each of which
-reads the essay anew. They take turns, so that both meet the same load of the machine. The essays are synthetic ones of
-the sample, joined until they have the length of a real one: 300 words.
+Apart is how it was before an essay was read once: `Scorer.score` of the essay, then of it and of all that it is without
+one sentence, and `nearest` and `is_far`, each of which reads and embeds it anew. Both take turns, so that they meet the
+same load of the machine. The essays are synthetic ones, joined until they have the length of a real one: 300 words.
 """
 
 import time
@@ -10,7 +10,8 @@ from statistics import median
 
 from redacoes import synthetic
 from redacoes.app_service import NEIGHBOURS, Service
-from redacoes.explain import by_sentence, sentences
+from redacoes.corpus import clean
+from redacoes.explain import sentences
 from redacoes.neighbours import Neighbours
 from redacoes.scorer import Scorer
 
@@ -30,7 +31,8 @@ def essays() -> list[str]:
 
 def apart(scorer: Scorer, neighbours: Neighbours, essay: str) -> None:
     scorer.score([essay])
-    by_sentence(scorer, essay)
+    text = clean(essay)
+    scorer.score([text, *(text[:begin] + text[end:] for begin, end in sentences(text))])
     neighbours.nearest(essay, NEIGHBOURS)
     neighbours.is_far(essay)
 
