@@ -18,7 +18,7 @@ STYLE = """
 @media (max-width: 44rem) {  /* each metric as a block of its own */
   .redacoes .metrics thead { display: none }
   .redacoes .metrics :is(tbody, tr, td, th) { display: block; text-align: left; border: none; padding: .1rem 0 }
-  .redacoes .metrics tr { border-bottom: 1px solid var(--line); padding: .5rem 0 }
+  .redacoes .metrics tr { border-bottom: 1px solid var(--line); padding: .5rem }
   .redacoes .metrics td.number::before { content: attr(data-label) ": " }
 }
 """
