@@ -4,9 +4,7 @@ What is a number, a copy, or a row that cannot be used is what `corpus` makes of
 """
 
 import csv
-import re
 import shutil
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from redacoes import corpus, workbook
+from redacoes.columns import UNNAMED, rank
 from redacoes.errors import UserError, nearest
 from redacoes.essay_files import encoding_of
 from redacoes.explanation import beginning
@@ -32,12 +31,6 @@ THEMES = 10  # fewer cannot be divided into parts that say anything of other the
 SCALES = (10, 100, 1000)  # the highest scores of exams
 TOKENS = 1.5  # of a word: on Essay-BR 1.4 by e5's vocabulary, 1.75 by one of 2,000 pieces of its own
 POSITIONS = 512  # tokens that an encoder takes, as a rule
-NAMES = {  # without accents
-    "essay": {"essay", "redacao", "texto", "text"},
-    "score": {"score", "nota", "grade", "pontuacao", "total"},
-    "group": {"prompt", "theme", "topic", "tema", "proposta", "assunto"},
-}
-FINAL = {"final", "total", "geral"}  # what tells the score from those that it is made of
 
 
 class Asked(NamedTuple):
@@ -227,17 +220,6 @@ def _columns(path: Path, rows: Iterator[list[str]]) -> list[_Column]:
     return columns
 
 
-def _rank(name: str, what: str) -> int:
-    """Return how well a name says that a column is of essays, scores or groups: 0 the best, 3 not at all."""
-    plain = unicodedata.normalize("NFKD", name.casefold()).encode("ascii", "ignore").decode()
-    words = set(re.findall("[a-z0-9]+", plain))
-    if not words & NAMES[what]:
-        return 3
-    if len(words) == 1:
-        return 0
-    return 1 if words & FINAL else 2
-
-
 def _asked(path: Path, what: str, name: str, columns: Sequence[_Column]) -> _Column:
     known = [column.name for column in columns]
     if name not in known:
@@ -253,22 +235,22 @@ def _choose(path: Path, what: str, asked: str | None, columns: Sequence[_Column]
     if what == "essay":
         texts = [column for column in columns if not column.is_of_numbers and column.is_of_own_values]
         fit = [column for column in texts if column.length >= LONG] or [
-            column for column in texts if _rank(column.name, what) < 3
+            column for column in texts if rank(column.name, what) < UNNAMED
         ]
         trait = "long texts"
     else:
-        named = [column for column in columns if _rank(column.name, what) < 3]
+        named = [column for column in columns if rank(column.name, what) < UNNAMED]
         fit = [column for column in named or columns if column.is_of_numbers]
         trait = "numbers"
     if not fit:
         known = ", ".join(f"{column.name!r} ({column.first!r}, say)" for column in columns)
         raise UserError(f"{path} has no column of {trait} for the {what} among {known}; --{what}-column names one")
-    ranks = [_rank(column.name, what) for column in fit]
+    ranks = [rank(column.name, what) for column in fit]
     best = [column for column, rank in zip(fit, ranks, strict=True) if rank == min(ranks)]
     if len(best) > 1:
         known = ", ".join(repr(column.name) for column in best)
         raise UserError(f"{path} has several columns that may hold the {what}, {known}; --{what}-column names the one")
-    why = "its name" if min(ranks) < 3 else f"the only one of {trait}"
+    why = "its name" if min(ranks) < UNNAMED else f"the only one of {trait}"
     others = [repr(column.name) for column in fit if column is not best[0]]
     also = f"; {trait} as well: {', '.join(others)}" if others else ""
     return Finding(key, best[0].name, f"{why}{also}")
@@ -281,8 +263,8 @@ def _group(path: Path, asked: str | None, columns: Sequence[_Column]) -> Finding
         return Finding(key, None, "as asked")
     if asked:
         return Finding(key, _asked(path, "group", asked, columns).name, "as asked")
-    named = sorted((_rank(column.name, "group"), place) for place, column in enumerate(columns))
-    if named and named[0][0] < 3:
+    named = sorted((rank(column.name, "group"), place) for place, column in enumerate(columns))
+    if named and named[0][0] < UNNAMED:
         column = columns[named[0][1]]
         count = len(column.values)
         if count < THEMES:

@@ -1,6 +1,7 @@
 """Which columns of a file of essays hold what: told by their names, and else by what stands in them."""
 
 import json
+import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -9,10 +10,15 @@ from typing import Any
 
 from redacoes.essay_files import RAW, EssayFile, Reject, Window
 
-# as they are written without accents and capitals; the first that a file has
-ESSAY = (
-    "essay", "redacao", "texto da redacao", "essay text", "texto", "text", "redacoes", "essays", "dissertacao",
-)  # fmt: skip
+# without accents and capitals, the surest first
+NAMES = {
+    "essay": ("essay", "essays", "redacao", "redacoes", "dissertacao", "texto", "text"),
+    "score": ("score", "nota", "grade", "pontuacao", "total"),
+    "group": ("prompt", "theme", "topic", "tema", "proposta", "assunto"),
+}
+FINAL = {"final", "total", "geral"}  # what tells the score from those that it is made of
+UNNAMED = 3  # the rank of a name that says nothing
+# whole names; the first that a file has
 STUDENT = (
     "aluno", "aluna", "nome do aluno", "nome da aluna", "estudante", "nome do estudante", "nome completo", "nome",
     "student", "student name", "full name", "name", "candidato", "matricula", "ra", "codigo", "id",
@@ -47,10 +53,30 @@ def look(path: str, longest: int | None = None) -> Columns:
     source = EssayFile(path, None, longest=longest)
     rows = [row for _, row in rows_of(source, next(source.windows(), None))]
     names = source.columns or list(dict.fromkeys(name for row in rows for name in row))
-    called = {_plain(name): name for name in reversed(names)}
-    essay = next((called[name] for name in ESSAY if name in called), None)
+    called = {" ".join(_words(name)): name for name in reversed(names)}
     student = next((called[name] for name in STUDENT if name in called), None)
-    return Columns(names, essay or max(names, key=lambda name: _length(rows, name), default=""), student)
+    exact = next((called[name] for name in NAMES["essay"] if name in called), None)
+    essay = exact or min(names, key=lambda name: (rank(name, "essay"), -_length(rows, name)), default="")
+    return Columns(names, essay, student)
+
+
+def rank(name: str, what: str) -> int:
+    """Return how well a column's name says that it holds the essay, the score or the group.
+
+    Args:
+        name: Of the column.
+        what: A key of `NAMES`.
+
+    Returns:
+        0 where it is one of these names, 1 where it also says that it is the final one, 2 where there is more in it,
+        and `UNNAMED`.
+    """
+    words = set(_words(name))
+    if words.isdisjoint(NAMES[what]):
+        return UNNAMED
+    if len(words) == 1:
+        return 0
+    return 1 if words & FINAL else 2
 
 
 def rows_of(source: EssayFile, window: Window | None) -> Iterator[tuple[Reject | None, dict[str, Any]]]:
@@ -88,10 +114,10 @@ def _known(source: EssayFile, raw: Any) -> dict[str, Any]:
     return row if isinstance(row, dict) else {}
 
 
-def _plain(name: str) -> str:
-    """Return a name without accents and capitals, and with single spaces for whatever divides its words."""
-    letters = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    return " ".join(letters.replace("_", " ").replace("-", " ").casefold().split())
+def _words(name: str) -> list[str]:
+    """Return the words of a name, without accents and capitals."""
+    letters = unicodedata.normalize("NFKD", name.casefold()).encode("ascii", "ignore").decode()
+    return re.findall("[a-z0-9]+", letters)
 
 
 def _length(rows: list[dict[str, Any]], name: str) -> float:
