@@ -576,7 +576,10 @@ def test_a_closed_client_leaves_nothing_in_memory(page: Page) -> None:
 
 
 def test_a_client_that_leaves_frees_its_place(page: Page) -> None:
-    call, text = f"{page.url}/gradio_api/call/score", "Uma frase comprida, que não termina. " * 500
+    call = f"{page.url}/gradio_api/call/score"
+    text = " ".join(
+        f"Uma frase comprida, a de número {number}, não termina." for number in range(app_service.SENTENCES)
+    )
 
     def ask(text: str) -> requests.Response:
         return requests.post(call, json={"data": [text, "pt"]}, timeout=60)
