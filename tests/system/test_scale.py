@@ -126,7 +126,7 @@ def test_shards_are_scored_as_by_the_scorer_and_only_what_has_changed_is_scored_
     [
         (["{empty}", "{out}"], "holds no .parquet file"),
         (["{shards}", "{shards}"], "name another for what is written"),
-        (["{shards}", "{out}", "--model", "{empty}"], "cannot be read"),
+        (["{shards}", "{out}", "--model", "{empty}"], "holds no model"),
         (["{shards}", "{out}", "--workers", "0"], "it must be at least 1"),
     ],
 )
