@@ -207,7 +207,7 @@ def _columns(path: Path, rows: Iterator[list[str]]) -> list[_Column]:
     header = [name.strip() for name in next(rows, [])]
     if not header:
         raise UserError(f"{path} is empty; it needs a header and rows")
-    if repeated := [name for name, count in Counter(header).items() if count > 1]:
+    if repeated := [name for name, count in Counter(header).items() if count > 1 and name]:
         raise UserError(f"{path}: the column {repeated[0]!r} stands twice; rename one")
     columns = [_Column(name) for name in header]
     if len(columns) < 2:
@@ -217,7 +217,7 @@ def _columns(path: Path, rows: Iterator[list[str]]) -> list[_Column]:
     for row in rows:
         for column, text in zip(columns, row, strict=False):
             column.add(text)
-    return columns
+    return [column for column in columns if column.name]
 
 
 def _asked(path: Path, what: str, name: str, columns: Sequence[_Column]) -> _Column:

@@ -325,7 +325,8 @@ def _lines(text: TextIOWrapper, path: Path) -> Iterator[str]:
 
 
 def _check_header(path: Path, header: list[str], data: Data) -> None:
-    repeated = [name for name, count in Counter(header).items() if count > 1]
+    # Excel writes columns without a name where cells are formatted and empty
+    repeated = [name for name, count in Counter(header).items() if count > 1 and name]
     if repeated:
         raise UserError(f"{path}, line 1: the column {repeated[0]!r} stands twice; rename one")
     wanted = {"essay_column": data.essay_column, "score_column": data.score_column, "group_column": data.group_column}

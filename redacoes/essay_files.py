@@ -325,19 +325,22 @@ class EssayFile:
         if first is None:
             raise FileError(f"{self.name} is empty; it needs a header and rows", "empty")
         header = [name.strip() for name in first[1]]
-        self._require(header)
-        self.schema = pa.schema([(name, pa.string()) for name in header])
-        place = header.index(self.column or header[0])
+        # Excel writes columns without a name where cells are formatted and empty
+        kept = [place for place, name in enumerate(header) if name or header.count("") == 1]
+        names = [header[place] for place in kept]
+        self._require(names)
+        self.schema = pa.schema([(name, pa.string()) for name in names])
+        place = header.index(self.column or names[0])
 
         def items() -> Iterator[tuple[Any, str] | Reject]:
             for line, fields in rows:
                 if len(fields) != len(header):
                     reason = f"{len(fields)} fields where the header has {len(header)}"
                     yield Reject(line, "fields", reason, fields)
-                elif fault := next(filter(None, map(self._unreadable, fields)), None) or self._fault(fields[place]):
-                    yield Reject(line, *fault, fields)
-                else:
-                    yield fields, fields[place]
+                    continue
+                fault = next(filter(None, map(self._unreadable, fields)), None) or self._fault(fields[place])
+                row = [fields[number] for number in kept]
+                yield Reject(line, *fault, row) if fault else (row, fields[place])
 
         return items()
 

@@ -145,6 +145,12 @@ def test_nothing_is_guessed(adopt: Look, case: str) -> None:
     assert "draft" not in str(error.value)
 
 
+def test_columns_that_excel_writes_without_a_name_mean_nothing(adopt: Look) -> None:
+    rows = [[*row, "", ""] for row in table(texto=ESSAYS, nota=SCORES)]
+    assert adopt(text(rows, ";"))["data.essay_column"] == "texto"
+    assert len(adopt.essays) == 60  # type: ignore[attr-defined]
+
+
 def test_what_the_user_says_is_taken(adopt: Look) -> None:
     rows = table(
         primeira=ESSAYS, segunda=ESSAYS[::-1], nota_1=SCORES, nota_2=SCORES, turma=[f"T{n % 12}" for n in SCORES]

@@ -321,6 +321,15 @@ def test_a_workbook_is_read_as_people_fill_it_in(command: Command) -> None:
     )
 
 
+def test_columns_that_excel_writes_without_a_name_are_left_out(command: Command) -> None:
+    Path("a.csv").write_text("id;;essay;;\n1;;texto;;\n2;x;;;\n3;;outro;;\n", encoding="utf-8")
+    assert command("a.csv", "--out", "o.csv", "--rejects", "r.jsonl")[0] == 0
+    found = read("o.csv")
+    assert list(found.columns) == ["id", "essay", *ADDED]
+    assert found[["id", "essay"]].to_numpy().tolist() == [[1, "texto"], [3, "outro"]]
+    assert json.loads(Path("r.jsonl").read_text(encoding="utf-8"))["raw"] == ["2", ""]
+
+
 def test_a_workbook_that_would_fill_the_memory_is_refused(command: Command) -> None:
     with Workbook("a.xlsx") as workbook:
         sheet = workbook.add_worksheet()
