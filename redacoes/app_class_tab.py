@@ -91,7 +91,7 @@ class ClassTab:
         student: str | None,
         language: Language,
         request: gr.Request,
-        progress: gr.Progress = gr.Progress(),  # noqa: B008 (a default of this type is how Gradio is asked for the bar of a call)
+        progress: gr.Progress = gr.Progress(),
     ) -> tuple[Any, ...]:
         """Score a file: what is shown of it, what can be downloaded, and what is remembered."""
         rows, scored = self._score(path, essay, student, language, request, progress)
@@ -106,7 +106,7 @@ class ClassTab:
         column: str,
         language: Language,
         request: gr.Request,
-        progress: gr.Progress = gr.Progress(),  # noqa: B008
+        progress: gr.Progress = gr.Progress(),
     ) -> tuple[str, str]:
         """Score a file for a client of the API."""
         rows, scored = self._score(path, column, None, language, request, progress)
@@ -185,7 +185,7 @@ class ClassTab:
         notes: Notes,
         language: Language,
         request: gr.Request,
-        progress: gr.Progress = gr.Progress(),  # noqa: B008
+        progress: gr.Progress = gr.Progress(),
     ) -> tuple[Any, ...]:
         """Write the reports of the whole class."""
         if scored is None:

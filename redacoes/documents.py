@@ -25,16 +25,8 @@ OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # how files of Word before 2007 begin
 ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 ODT = b"application/vnd.oasis.opendocument.text"
 XML = (".xml", ".rels")
-BAD_ZIP = (
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,
-    OSError,
-    NotImplementedError,
-    RuntimeError,
-    ValueError,
-)
+# what zipfile and its decompressors raise of what is damaged; RuntimeError: compressed in a way that they do not know
+BAD_ZIP = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, ValueError)
 DAMAGED = "is a damaged document; open and save it again"
 
 
@@ -84,7 +76,7 @@ def _document(content: bytes, name: str) -> str:
     except ImportError as error:
         message = "documents need the extra app: .venv/bin/uv sync --frozen --inexact --extra app; or save it as .txt"
         raise UserError(f"{name}: {message}") from error
-    except Exception as error:  # of libraries that are made for documents as programs write them
+    except Exception as error:  # of any type: neither library checks a document, and fails where it misses something
         raise FileError(f"{name} {DAMAGED}", "damaged") from error
     return "\n".join(lines)
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
@@ -71,21 +72,24 @@ def read(path: str | Path, sheet: str | None = None) -> Sheet:
             `LARGEST`.
         UserError: It has no such sheet.
     """
-    content = tempfile.TemporaryFile()  # noqa: SIM115 (the caller's, who reads it)
     command = [sys.executable, "-m", "redacoes.workbook", str(Path(path).absolute()), *([sheet] if sheet else [])]
-    done = subprocess.run(command, stdout=content, stderr=subprocess.PIPE, cwd=Path(__file__).parents[1], check=False)
-    try:
-        found = json.loads(done.stderr)
-    except ValueError:  # ended by a limit
-        raise FileError(f"{path} is too large a workbook; export the sheet as CSV", "too_much") from None
-    if "fault" in found:
-        raise FileError(f"{path} cannot be read ({found['fault']}); export the sheet as CSV", "damaged_workbook")
-    if sheet and sheet not in found["names"]:
-        known = ", ".join(map(repr, found["names"]))
-        raise UserError(f"{path} has no sheet {sheet!r} among {known}{nearest(sheet, found['names'])}")
-    if found["name"] is None:
-        raise FileError(f"{path} is empty", "empty")
-    content.seek(0)
+    with ExitStack() as opened:
+        content = opened.enter_context(tempfile.TemporaryFile())
+        home = Path(__file__).parents[1]
+        done = subprocess.run(command, stdout=content, stderr=subprocess.PIPE, cwd=home, check=False)
+        try:
+            found = json.loads(done.stderr)
+        except ValueError:  # ended by a limit
+            raise FileError(f"{path} is too large a workbook; export the sheet as CSV", "too_much") from None
+        if "fault" in found:
+            raise FileError(f"{path} cannot be read ({found['fault']}); export the sheet as CSV", "damaged_workbook")
+        if sheet and sheet not in found["names"]:
+            known = ", ".join(map(repr, found["names"]))
+            raise UserError(f"{path} has no sheet {sheet!r} among {known}{nearest(sheet, found['names'])}")
+        if found["name"] is None:
+            raise FileError(f"{path} is empty", "empty")
+        content.seek(0)
+        opened.pop_all()  # it stays open, for the caller
     return Sheet(content, found["name"], [name for name in found["names"] if name != found["name"]])
 
 

@@ -1,6 +1,6 @@
-"""A pickle that leaves a trace when it is loaded: tests lay it in a checkpoint, and find afterwards that nothing did."""
+"""A pickle that leaves a trace when it is loaded: tests lay it in a checkpoint, and see that nothing has loaded it."""
 
-import pickle  # to write one; that nothing here loads one by this module or pandas, `make lint` checks (ruff, S301)
+import pickle  # to write one; no code of the project loads any by this module or pandas, which `make lint` holds (S301)
 from pathlib import Path
 
 

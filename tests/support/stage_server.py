@@ -7,7 +7,6 @@ byte as a real `dvc repro` in a real process makes is tested (`tests/system/test
 starts `dvc` itself.
 """
 
-import atexit
 import importlib
 import json
 import os
@@ -16,9 +15,6 @@ import runpy
 import signal
 import socket
 import sys
-import threading
-import traceback
-from contextlib import suppress
 from typing import Any
 
 HEAVY = (
@@ -54,7 +50,8 @@ def serve(listener: socket.socket) -> None:
                 warm = True
             if not os.fork():
                 listener.close()
-                _stage(connection, descriptors, **asked)
+                _watch(connection, descriptors, **asked)
+                return
         for descriptor in (*descriptors, connection.detach()):
             os.close(descriptor)
 
@@ -68,9 +65,14 @@ def _import() -> None:
             del sys.modules[name]  # which are to be the clone's
 
 
-def _stage(connection: socket.socket, descriptors: list[int], module: str, folder: str, environment: Any) -> None:
-    """Be the interpreter that runs a module, and end."""
+def _watch(connection: socket.socket, descriptors: list[int], module: str, folder: str, environment: Any) -> None:
+    """Fork once more, for the process of the stage, which returns when it is to end; answer with its exit status."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    if stage := os.fork():
+        status = os.waitstatus_to_exitcode(os.waitpid(stage, 0)[1])
+        connection.sendall(str(status).encode())
+        os._exit(0)
+    connection.close()
     for number, descriptor in enumerate(descriptors):
         os.dup2(descriptor, number)
         os.close(descriptor)
@@ -79,26 +81,8 @@ def _stage(connection: socket.socket, descriptors: list[int], module: str, folde
     os.chdir(folder)
     sys.path[0] = folder
     importlib.invalidate_caches()
-    random.seed()
-    status: Any = 0
-    try:
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
-    except SystemExit as ended:
-        status = ended.code
-        if isinstance(status, str):
-            print(status, file=sys.stderr)
-            status = 1
-    except BaseException:
-        traceback.print_exc()
-        status = 1
-    with suppress(Exception):
-        threading._shutdown()  # type: ignore[attr-defined]
-        atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError):
-            stream.flush()
-    connection.sendall(str(status or 0).encode())
-    os._exit(0)
+    random.seed()  # else all stages would draw what the server would
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

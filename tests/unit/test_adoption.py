@@ -5,7 +5,7 @@ import io
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -18,7 +18,17 @@ from tests.support import PARAMS
 from tests.support.workbooks import write_ods
 
 ESSAYS = [row["essay"] for row in synthetic.essays(60, 3)]
-Look = Callable[..., dict[str, Any]]
+
+
+class Adopted(NamedTuple):
+    """What was found by key, why, and the essays that `corpus` reads of the file with it."""
+
+    values: dict[str, Any]
+    why: dict[str, str]
+    essays: list[corpus.Essay]
+
+
+Look = Callable[..., Adopted]
 
 
 def table(**columns: Sequence[Any]) -> list[list[Any]]:
@@ -35,10 +45,10 @@ def text(rows: list[list[Any]], delimiter: str = ",") -> str:
 
 @pytest.fixture
 def adopt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Look:
-    """What is found of a file with this content, by key; each time it is read by `corpus` as it says."""
+    """Look at a file with this content."""
     monkeypatch.chdir(tmp_path)
 
-    def run(content: str | bytes, name: str = "a.csv", params: Params = PARAMS, **asked: Any) -> dict[str, Any]:
+    def run(content: str | bytes, name: str = "a.csv", params: Params = PARAMS, **asked: Any) -> Adopted:
         if not Path(name).exists() or content:
             Path(name).write_bytes(content if isinstance(content, bytes) else content.encode())
         findings = look(Path(name), Asked(**asked), params, "data/a.csv", Path("draft.csv"))
@@ -46,9 +56,8 @@ def adopt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Look:
         data = PARAMS.data.model_copy(
             update={key.removeprefix("data."): value for key, value in values.items() if key.startswith("data.")}
         )
-        run.essays = list(corpus.read("draft.csv", data, corpus.Tally()))  # type: ignore[attr-defined]
-        run.why = {key: why for key, _, why in findings}  # type: ignore[attr-defined]
-        return values
+        why = {key: why for key, _, why in findings}
+        return Adopted(values, why, list(corpus.read("draft.csv", data, corpus.Tally())))
 
     return run
 
@@ -60,7 +69,7 @@ HALVES = [f"{number % 20 / 2}".replace(".", ",") for number in range(60)]
 def test_what_excel_writes_in_brazil(adopt: Look) -> None:
     rows = table(nº=range(60), Aluno=NAMES, Texto_da_redação=[f"“{essay}” – fim…" for essay in ESSAYS], Nota=HALVES)
     found = adopt(text(rows, ";").encode("cp1252"))
-    assert found == {
+    assert found.values == {
         "data.csv": "data/a.csv",
         "data.delimiter": ";",
         "data.encoding": "cp1252",
@@ -70,9 +79,9 @@ def test_what_excel_writes_in_brazil(adopt: Look) -> None:
         "data.score_scale": 10,
         "data.rounding": "half_up",
         "split.strategy": "shuffled",
-    } | {key: value for key, value in found.items() if key == "tokenize.max_length"}
-    assert adopt.essays[0].text.startswith("“")  # type: ignore[attr-defined]
-    assert [essay.score for essay in adopt.essays[:4]] == [0, 1, 1, 2]  # type: ignore[attr-defined]
+    } | {key: value for key, value in found.values.items() if key == "tokenize.max_length"}
+    assert found.essays[0].text.startswith("“")
+    assert [essay.score for essay in found.essays[:4]] == [0, 1, 1, 2]
 
 
 @pytest.mark.parametrize("suffix", [".xlsx", ".ods"])
@@ -90,10 +99,10 @@ def test_a_workbook_of_the_enem(adopt: Look, tmp_path: Path, suffix: str) -> Non
         write_ods(tmp_path / "a.ods", rows)
     found = adopt("", f"a{suffix}")
     wanted = {"score_column": "nota", "essay_column": "redação", "group_column": "tema", "score_scale": 1000}
-    wanted |= {"rounding": "error", "delimiter": ",", "encoding": "utf-8"}
-    assert {key: found[f"data.{key}"] for key in wanted} == wanted | {"rounding": "half_up"}
-    assert found["split.strategy"] == "grouped"
-    assert len(adopt.essays) == 60  # type: ignore[attr-defined]
+    wanted |= {"rounding": "half_up", "delimiter": ",", "encoding": "utf-8"}
+    assert {key: found.values[f"data.{key}"] for key in wanted} == wanted
+    assert found.values["split.strategy"] == "grouped"
+    assert len(found.essays) == 60
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
@@ -101,9 +110,9 @@ def test_a_workbook_of_the_enem(adopt: Look, tmp_path: Path, suffix: str) -> Non
 def test_any_usual_delimiter_and_encoding(adopt: Look, delimiter: str, encoding: str) -> None:
     rows = table(essay=[f'{essay}; d\'água, "sim" | não' for essay in ESSAYS], score=[n % 11 for n in range(60)])
     found = adopt(text(rows, delimiter).encode(encoding), "a.tsv")
-    assert (found["data.delimiter"], found["data.encoding"]) == (delimiter, encoding.removesuffix("-sig"))
-    assert found["data.rounding"] == "error"
-    assert len(adopt.essays) == 60  # type: ignore[attr-defined]
+    assert (found.values["data.delimiter"], found.values["data.encoding"]) == (delimiter, encoding.removesuffix("-sig"))
+    assert found.values["data.rounding"] == "error"
+    assert len(found.essays) == 60
 
 
 SCORES = [number % 11 for number in range(60)]
@@ -147,8 +156,9 @@ def test_nothing_is_guessed(adopt: Look, case: str) -> None:
 
 def test_columns_that_excel_writes_without_a_name_mean_nothing(adopt: Look) -> None:
     rows = [[*row, "", ""] for row in table(texto=ESSAYS, nota=SCORES)]
-    assert adopt(text(rows, ";"))["data.essay_column"] == "texto"
-    assert len(adopt.essays) == 60  # type: ignore[attr-defined]
+    found = adopt(text(rows, ";"))
+    assert found.values["data.essay_column"] == "texto"
+    assert len(found.essays) == 60
 
 
 def test_what_the_user_says_is_taken(adopt: Look) -> None:
@@ -156,7 +166,7 @@ def test_what_the_user_says_is_taken(adopt: Look) -> None:
         primeira=ESSAYS, segunda=ESSAYS[::-1], nota_1=SCORES, nota_2=SCORES, turma=[f"T{n % 12}" for n in SCORES]
     )
     found = adopt(text(rows), essay="segunda", score="nota 2", group="turma", scale=20.0)
-    assert [found[f"data.{key}"] for key in ("essay_column", "score_column", "group_column", "score_scale")] == [
+    assert [found.values[f"data.{key}"] for key in ("essay_column", "score_column", "group_column", "score_scale")] == [
         "segunda",
         "nota 2",
         "turma",
@@ -172,8 +182,8 @@ def test_a_name_decides_and_what_else_might_be_meant_is_told(adopt: Look) -> Non
     )
     rows = [[*row[:-1], f"T{row[-1]}" if isinstance(row[-1], int) else row[-1]] for row in rows]
     found = adopt(text(rows))
-    assert (found["data.essay_column"], found["data.score_column"]) == ("redação", "nota final")
-    why = adopt.why  # type: ignore[attr-defined]
+    assert (found.values["data.essay_column"], found.values["data.score_column"]) == ("redação", "nota final")
+    why = found.why
     assert why["data.essay_column"] == "its name; long texts as well: 'comentário'"
     assert why["data.group_column"] == "--group-column could name 'turma' (11 values)"
 
@@ -181,13 +191,13 @@ def test_a_name_decides_and_what_else_might_be_meant_is_told(adopt: Look) -> Non
 def test_rows_that_cannot_be_used_and_copies_are_counted(adopt: Look) -> None:
     rows = table(texto=[*ESSAYS[:58], ESSAYS[0].upper(), ESSAYS[1]], nota=[*SCORES[:30], "", *SCORES[31:59], 9])
     found = adopt(text(rows))
-    assert (found["data.invalid_rows"], found["data.duplicates"]) == ("drop", "drop")
-    why = adopt.why  # type: ignore[attr-defined]
+    assert (found.values["data.invalid_rows"], found.values["data.duplicates"]) == ("drop", "drop")
+    why = found.why
     assert re.match(
         r"1 of 60; the first: a\.csv, line \d+, column 'nota': the score is missing", why["data.invalid_rows"]
     )
     assert why["data.duplicates"] == "2 copies of an essay, 2 with another score: the first is kept"
-    assert len(adopt.essays) == 57  # type: ignore[attr-defined]
+    assert len(found.essays) == 57
 
 
 def test_few_themes_are_not_divided_and_an_old_division_is_undone(adopt: Look) -> None:
@@ -199,16 +209,17 @@ def test_few_themes_are_not_divided_and_an_old_division_is_undone(adopt: Look) -
     )
     rows = table(texto=ESSAYS, nota=SCORES, tema=[f"Tema {n % 3}" for n in SCORES])
     found = adopt(text(rows), params=old)
-    assert (found["data.group_column"], found["split.strategy"]) == (None, "shuffled")
-    assert adopt.why["data.group_column"] == "'tema' has only 3 values, too few to divide"  # type: ignore[attr-defined]
-    assert adopt(text(rows), group="tema")["data.group_column"] == "tema"
+    assert (found.values["data.group_column"], found.values["split.strategy"]) == (None, "shuffled")
+    assert found.why["data.group_column"] == "'tema' has only 3 values, too few to divide"
+    assert adopt(text(rows), group="tema").values["data.group_column"] == "tema"
 
 
 def test_long_essays_are_given_the_tokens_that_they_need(adopt: Look) -> None:
     params = PARAMS.model_copy(update={"tokenize": PARAMS.tokenize.model_copy(update={"max_length": 64})})
     positions = params.checkpoint.max_positions
     rows = table(texto=[" ".join([essay] * 3) for essay in ESSAYS], nota=SCORES)
-    assert adopt(text(rows), params=params)["tokenize.max_length"] == min(adoption.POSITIONS, positions)
-    assert "tokenize.max_length" not in adopt(
-        text(table(texto=[f"{n} casas" for n in range(60)], nota=SCORES)), params=params
+    assert adopt(text(rows), params=params).values["tokenize.max_length"] == min(adoption.POSITIONS, positions)
+    assert (
+        "tokenize.max_length"
+        not in adopt(text(table(texto=[f"{n} casas" for n in range(60)], nota=SCORES)), params=params).values
     )
