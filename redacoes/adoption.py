@@ -16,11 +16,11 @@ from typing import NamedTuple
 from redacoes import corpus, workbook
 from redacoes.columns import UNNAMED, rank
 from redacoes.errors import UserError, nearest
-from redacoes.essay_files import encoding_of
 from redacoes.explanation import beginning
 from redacoes.params import Data, Params
 from redacoes.prepared import Prepared
 from redacoes.splits import assign
+from redacoes.text_files import Form, asked_form, encoding_of
 
 TABLES = {".csv", ".tsv", ".txt"}
 LONG = 200  # characters, on average, from which a column may be one of essays whatever its name
@@ -129,7 +129,8 @@ def look(path: Path, asked: Asked, params: Params, target: str, draft: Path) -> 
         UserError: It cannot be told which column is which, or the file cannot be learnt from.
     """
     is_workbook = path.suffix.lower() in workbook.SUFFIXES
-    table = (_sheet if is_workbook else _csv)(path, asked, draft)
+    form = asked_form(str(path), is_workbook, asked.sheet, asked.delimiter, asked.encoding)
+    table = _sheet(path, asked, draft) if is_workbook else _csv(path, asked, form, draft)
     essay = _choose(path, "essay", asked.essay, table.columns)
     left = [column for column in table.columns if column.name != essay.value]
     score = _choose(path, "score", asked.score, left)
@@ -148,8 +149,6 @@ def look(path: Path, asked: Asked, params: Params, target: str, draft: Path) -> 
 
 
 def _sheet(path: Path, asked: Asked, draft: Path) -> _Table:
-    if asked.delimiter or asked.encoding:
-        raise UserError(f"{path} is a workbook, which has no --delimiter and no --encoding; leave them out")
     sheet = workbook.read(path, asked.sheet)
     with draft.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
@@ -168,9 +167,7 @@ def _sheet(path: Path, asked: Asked, draft: Path) -> _Table:
     return _Table(columns, f"sheet {sheet.name!r} of {path.name}{others}", form)
 
 
-def _csv(path: Path, asked: Asked, draft: Path) -> _Table:
-    if asked.sheet:
-        raise UserError(f"{path} is no workbook and has no sheets; leave --sheet out")
+def _csv(path: Path, asked: Asked, form: Form, draft: Path) -> _Table:
     if path.suffix.lower() not in TABLES:
         raise UserError(f"{path} must be a table: {', '.join(sorted(TABLES | workbook.SUFFIXES))}; export it as CSV")
     shutil.copyfile(path, draft)
@@ -179,20 +176,17 @@ def _csv(path: Path, asked: Asked, draft: Path) -> _Table:
         if kind := corpus.container(start):
             raise UserError(f"{path} is {kind}, whatever its name says; name it as what it is")
         file.seek(0)
-        try:
-            codec = corpus.codec(asked.encoding) if asked.encoding else encoding_of(file)
-        except LookupError as error:
-            raise UserError(f"--encoding is {asked.encoding!r}, which Python knows no text encoding as") from error
+        codec = form.codec or encoding_of(file)
         encoding = asked.encoding or codec.removesuffix("-sig")
-        delimiter = (asked.delimiter or _delimiter(start.decode(codec, "replace"))).replace("\\t", "\t")
+        delimiter = form.delimiter or _delimiter(start.decode(codec, "replace"))
         with TextIOWrapper(file, codec, errors="replace", newline="") as lines:
             columns = _columns(path, (fields for _, fields in corpus.rows(lines, delimiter, str(path))))
     seen = "its bytes are no UTF-8" if encoding == "cp1252" else "its bytes"
-    form = [
+    found = [
         Finding("data.delimiter", delimiter, "as asked" if asked.delimiter else "the header"),
         Finding("data.encoding", encoding, "as asked" if asked.encoding else seen),
     ]
-    return _Table(columns, f"a copy of {path.name}", form)
+    return _Table(columns, f"a copy of {path.name}", found)
 
 
 def _delimiter(text: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 from redacoes.corpus import container
 from redacoes.errors import FileError, UserError
-from redacoes.essay_files import decoded
+from redacoes.text_files import decoded
 
 BYTES = 20_000_000  # of a file
 UNPACKED = 4_000_000  # bytes of the XML in a document

@@ -5,7 +5,6 @@ They are CSV, TSV, sheets of a workbook, JSON lines or Parquet.
 What is learnt from is read by `corpus`, which asks for more. Nothing here knows about models.
 """
 
-import codecs
 import csv
 import io
 import json
@@ -16,57 +15,25 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from redacoes import corpus, workbook
 from redacoes.errors import FileError, UserError, first_line, nearest
+from redacoes.text_files import asked_form, encoding_of
 
 STDIN = "-"
 ROWS = 1024  # of a window
 CHARACTERS = 8_000_000  # of the text in a window, whichever comes first
 BATCH = 256  # rows of Parquet at once
-CHUNK = 1 << 20  # bytes that are looked at in one go
 SUFFIXES = {".csv": "csv", ".tsv": "csv", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet"}
 SUFFIXES |= dict.fromkeys(workbook.SUFFIXES, "csv")  # which is what is read of a workbook
 NAMED = ".csv, .tsv, .xlsx, .ods, .jsonl or .parquet"  # what these files must be named
 RAW = "json"  # the one column in which a row of JSON lines is carried, as it was written
 # columns that scoring adds
 ADDED = re.compile(r"(predicted|expected|low|high)(_points)?|confidence|p_\d+|tokens|truncated")
-
-
-def encoding_of(file: IO[bytes]) -> str:
-    """Return the codec that reads a file's text: UTF-16 where it begins so, UTF-8, or else Windows-1252.
-
-    Excel writes the last in Brazil. A damaged byte in UTF-8 does not make it that: what counts is whether, beyond
-    ASCII, more bytes are no UTF-8 than characters are.
-
-    Args:
-        file: At its beginning, where it is left.
-    """
-    if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-        file.seek(0)
-        return "utf-16"
-    file.seek(0)
-    decoder, balance = codecs.getincrementaldecoder("utf-8")("surrogateescape"), 0
-    while chunk := file.read(CHUNK):
-        text = decoder.decode(chunk)
-        if not text.isascii():
-            escaped = len(re.findall("[\udc80-\udcff]", text))
-            balance += len(re.findall("[^\0-\x7f]", text)) - 2 * escaped
-    file.seek(0)
-    return "utf-8-sig" if balance >= 0 else "cp1252"
-
-
-def decoded(content: bytes) -> str | None:
-    """Return the text of a file, or None where it holds none."""
-    try:
-        text = content.decode(encoding_of(io.BytesIO(content)))
-    except UnicodeError:
-        return None
-    return None if "\0" in text else text
 
 
 class Fault(NamedTuple):
@@ -148,27 +115,18 @@ class EssayFile:
             FileError: It has no such column, or is a file of another kind.
             UserError: There is no such file, or it cannot be opened.
         """
-        self._delimiter, self._delimiter_named = delimiter and delimiter.replace("\\t", "\t"), bool(delimiter)
-        if self._delimiter is not None and (len(self._delimiter) != 1 or self._delimiter in '"\r\n'):
-            raise UserError(f"--delimiter is {delimiter!r}; it must be one character, and no quote or line break")
         self.name, self.column, self._longest = "standard input" if path == STDIN else path, column, longest
-        try:
-            named = None if encoding is None else corpus.codec(encoding)
-        except LookupError as error:
-            raise UserError(f"--encoding is {encoding!r}, which Python does not know as a text encoding") from error
-        self._file = self._open(path)
         suffix = "" if path == STDIN else Path(path).suffix.lower()
+        form = asked_form(self.name, suffix in workbook.SUFFIXES, sheet, delimiter, encoding)
+        self._delimiter, self._delimiter_named = form.delimiter, bool(delimiter)
+        self._file = self._open(path)
         if path != STDIN and suffix not in SUFFIXES:
             raise FileError(f"{path} must be named {NAMED}, so that its format is known", "suffix")
         self._sheet: workbook.Sheet | None = None
         if suffix in workbook.SUFFIXES:
-            if delimiter or encoding:
-                raise UserError(f"{path} is a workbook, which has no --delimiter and no --encoding; leave them out")
             self._sheet = workbook.read(path, sheet)
             self._file.close()
             self._file, self.name = self._sheet.content, f"{path}, sheet {self._sheet.name!r}"
-        elif sheet:
-            raise UserError(f"{self.name} is no workbook and has no sheets; leave --sheet out")
         start = self._file.peek(4096)[:4096]
         self.unpacked = 0 if path == STDIN else os.fstat(self._file.fileno()).st_size
         self.kind = SUFFIXES.get(suffix, "json" if start.lstrip().startswith(b"{") else "csv")
@@ -179,11 +137,11 @@ class EssayFile:
         if not start:
             raise FileError(f"{self.name} is empty", "empty")
         found = "" if self.kind == "parquet" else encoding_of(io.BytesIO(start) if path == STDIN else self._file)
-        if named == "utf-8-sig" and found not in ("", named):
+        if form.codec == "utf-8-sig" and found not in ("", form.codec):
             raise FileError(
                 f"{self.name} is no UTF-8 text; leave --encoding out, and it is read as {found}", "encoding"
             )
-        self._encoding = named or found
+        self._encoding = form.codec or found
         self._share: float | None = None
         self.schema: pa.Schema | None = None  # of what is carried; JSON has none
         self.columns: list[str] = []

@@ -154,6 +154,20 @@ def test_nothing_is_guessed(adopt: Look, case: str) -> None:
     assert "draft" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"delimiter": ";;"}, "--delimiter is ';;'; it must be one character"),
+        ({"encoding": "utf-9"}, "--encoding is 'utf-9', which Python does not know"),
+        ({"sheet": "Notas"}, "a.csv is no workbook and has no sheets; leave --sheet out"),
+    ],
+)
+def test_an_option_that_means_nothing_is_told(adopt: Look, asked: dict[str, str], says: str) -> None:
+    with pytest.raises(UserError) as error:
+        adopt(text(table(texto=ESSAYS, nota=SCORES)), **asked)
+    assert says in str(error.value)
+
+
 def test_columns_that_excel_writes_without_a_name_mean_nothing(adopt: Look) -> None:
     rows = [[*row, "", ""] for row in table(texto=ESSAYS, nota=SCORES)]
     found = adopt(text(rows, ";"))
