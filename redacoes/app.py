@@ -24,9 +24,10 @@ from redacoes import app_class_tab, app_class_views, app_model_view, app_print, 
 from redacoes.app_class_tab import ClassTab
 from redacoes.app_parts import Files, in_place, told
 from redacoes.app_service import CHARACTERS, MEGABYTES, Service, read_text
-from redacoes.app_texts import Language, say
+from redacoes.app_texts import say
 from redacoes.errors import UserError
 from redacoes.explanation_page import COLOURS, PARTS
+from redacoes.languages import Language
 
 TABS = 500  # of which Gradio remembers what they last sent; one more, and the oldest is forgotten
 WAITING = 100  # requests; one more is told to come again

@@ -13,11 +13,12 @@ from typing import Any
 
 from redacoes import columns
 from redacoes.app_service import CHARACTERS, RefusedError, Service
-from redacoes.app_texts import Language, say, short
+from redacoes.app_texts import say
 from redacoes.columns import Columns, rows_of
 from redacoes.errors import FileError
 from redacoes.essay_files import EssayFile, Window
 from redacoes.explanation import beginning
+from redacoes.languages import Language, short
 from redacoes.scorer import DECIMALS
 from redacoes.scoring_files import typed
 from redacoes.spreadsheets import harmless, write_csv_br, write_xlsx

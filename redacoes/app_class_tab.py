@@ -9,8 +9,9 @@ from redacoes.app_class import ROWS, Class
 from redacoes.app_class_views import called
 from redacoes.app_parts import Files, in_place, told
 from redacoes.app_service import MEGABYTES, RefusedError, Service
-from redacoes.app_texts import Language, say
+from redacoes.app_texts import say
 from redacoes.essay_files import SUFFIXES
+from redacoes.languages import Language
 from redacoes.reports import Report
 
 REPORTS = app_class.SHOWN  # essays of which reports are made at once

@@ -1,11 +1,12 @@
 """What the page shows of a class, as HTML. All that comes from a file is escaped; nothing here knows Gradio."""
 
-from collections.abc import Sequence
 from html import escape
 
 from redacoes.app_class import Class, Row, told_reject
-from redacoes.app_texts import Language, mean, say, short
+from redacoes.app_texts import mean, say
 from redacoes.app_views import section, wide
+from redacoes.explanation_page import chart
+from redacoes.languages import Language, short
 
 STYLE = """
 .redacoes .wide:has(.sortable) { max-height: 75vh; overflow: auto }
@@ -64,6 +65,7 @@ def many(found: Class, points: float, language: Language) -> str:
         first = told_reject(found.fault.line, found.fault.fault, language)
         text = say("rejected", language, count=found.rejected, first=first)
         parts.append(f'<p class="warning">{escape(text)}</p>')
+    steps = [short(step * points, language) for step in range(len(found.predicted))]
     title, hint = say("histogram", language), say("table_hint", language)
     heading = say("all", language)
     if found.scored > len(found.first):
@@ -72,7 +74,7 @@ def many(found: Class, points: float, language: Language) -> str:
     return section(
         *parts,
         f"<h2>{escape(title)}</h2>",
-        _histogram(found.predicted, points, title, language),
+        chart(found.predicted, steps, title, "{}"),
         f"<h2>{escape(heading)}</h2>",
         f'<p class="dim">{escape(hint)}</p>',
         wide(_table(found, points, language), heading),
@@ -110,15 +112,3 @@ def _line(row: Row, points: float, language: Language) -> str:
 def _cell(text: str) -> str:
     """Return a cell of one line, whose end may be out of sight."""
     return f'<td title="{escape(text)}">{escape(text)}</td>'
-
-
-def _histogram(counts: Sequence[int], points: float, label: str, language: Language) -> str:
-    highest = max(counts)
-    steps = [short(step * points, language) for step in range(len(counts))]
-    drawn = "".join(
-        f'<div style="height: {count / highest:.1%}"><span class="percent">{count}</span><span>{step}</span></div>'
-        for step, count in zip(steps, counts, strict=True)
-    )
-    told = ", ".join(f"{step}: {count}" for step, count in zip(steps, counts, strict=True))
-    kind = "bars long" if max(map(len, steps)) > 2 else "bars"
-    return f'<div class="{kind}" role="img" aria-label="{escape(label)}: {told}">{drawn}</div>'

@@ -6,11 +6,12 @@ from typing import Any
 import pandas as pd
 
 from redacoes.app_service import Service
-from redacoes.app_texts import TEXTS, Language, decimal, say, short
+from redacoes.app_texts import TEXTS, say
 from redacoes.app_views import code, section, wide
 from redacoes.commands.text import leaves
 from redacoes.compare import falls_short, figures
 from redacoes.explanation_page import table
+from redacoes.languages import Language, decimal, short, typeset
 
 IN_POINTS = ("mae", "rmse")  # metrics that are
 STYLE = """
@@ -94,7 +95,7 @@ def _against(best: dict[str, Any] | None, language: Language) -> list[str]:
         return []
     name, parts = say(f"baseline_{best['name']}", language), []
     if falls_short(best):
-        mine, its = (figure.replace(".", ",") if language == "pt" else figure for figure in figures(best))
+        mine, its = (typeset(figure, language) for figure in figures(best))
         text = say("not_better", language, name=name, mine=mine, its=its)
         parts.append(f'<p class="warning">{escape(text)}</p>')
     ends = {end: _signed(best["test"][end], language) for end in ("difference", "low", "high")}
@@ -104,7 +105,7 @@ def _against(best: dict[str, Any] | None, language: Language) -> list[str]:
 def _signed(value: float | None, language: Language) -> str:
     if value is None:
         return "-"
-    return ("+" if value > 0 else "") + decimal(value, language, 3).replace("-", "−")
+    return ("+" if value > 0 else "") + decimal(value, language, 3)
 
 
 def _commit(commit: dict[str, str] | None, language: Language) -> list[str]:

@@ -16,15 +16,16 @@ from typing import Any
 import pandas as pd
 
 from redacoes import corpus, documents
-from redacoes.app_texts import Language, say
+from redacoes.app_texts import say
 from redacoes.errors import FileError, UserError
 from redacoes.explain import Effect, score_by_sentence, sentences
+from redacoes.languages import Language
 from redacoes.neighbours import Neighbour, Neighbours
 from redacoes.portable import SCORER
 from redacoes.provenance import describe
 from redacoes.revisions import WORKSPACE, Folder, Revision
 from redacoes.scorer import Backend, Scorer
-from redacoes.sources import PUBLISHED
+from redacoes.sources import MISSING, PUBLISHED
 
 CHARACTERS = 100_000  # of one essay
 MEGABYTES = 20  # of one file
@@ -33,9 +34,6 @@ SHORT = 50  # words
 NEIGHBOURS = 3
 LANGUAGES = ["pt", "en", "es", "fr", "it", "de"]  # that are told apart; Galician, say, would be taken for Portuguese
 SURE = 0.9  # probability of another language from which the page warns
-
-
-MISSING = f"there is no {SCORER} yet; `dvc repro` makes it, or `dvc pull` fetches it; then start the page again"
 
 
 class RefusedError(Exception):
@@ -92,7 +90,7 @@ class Service:
     def _load(self) -> None:
         try:
             if self.missing:
-                raise UserError(MISSING)
+                raise UserError(f"{MISSING}; then start the page again")
             self._describe()
             self._scorer = Scorer.load(self.model, self._backend)
             if Path(self.model).resolve() == SCORER.resolve() and self._backend == "tensorflow":

@@ -1,8 +1,9 @@
 """All that the page says, in Portuguese and in English, side by side."""
 
-from typing import Any, Literal
+from functools import partial
 
-Language = Literal["pt", "en"]
+from redacoes import languages
+from redacoes.languages import Language, decimal
 
 TEXTS: dict[str, tuple[str, str]] = {
     "title": ("Correção automática de redações", "Automatic essay scoring"),
@@ -344,21 +345,7 @@ TEXTS: dict[str, tuple[str, str]] = {
 }
 
 
-def say(key: str, language: Language, **values: Any) -> str:
-    """Return a text in a language, with its values put in. Raises KeyError for a text that there is not."""
-    return TEXTS[key][language == "en"].format(**values)
-
-
-def decimal(value: float, language: Language, places: int = 1) -> str:
-    """Return a number as the language writes it."""
-    shown = f"{value:.{places}f}"
-    return shown.replace(".", ",") if language == "pt" else shown
-
-
-def short(value: float, language: Language) -> str:
-    """Return a number as the language writes it, with no more places than it needs."""
-    shown = f"{value:.6f}".rstrip("0").rstrip(".")
-    return shown.replace(".", ",") if language == "pt" else shown
+say = partial(languages.say, TEXTS)
 
 
 def mean(value: float, points: float, language: Language) -> str:

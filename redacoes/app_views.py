@@ -4,9 +4,10 @@ from dataclasses import replace
 from html import escape
 
 from redacoes.app_service import SENTENCES, Answer, Service
-from redacoes.app_texts import Language, decimal, mean, say, short
+from redacoes.app_texts import mean, say
 from redacoes.explanation import beginning
 from redacoes.explanation_page import bars, table, tinted
+from redacoes.languages import Language, decimal, short
 
 
 def section(*parts: str) -> str:

@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import Any
 
-from redacoes.app_texts import Language
 from redacoes.explain import Effect, Words
-from redacoes.explanation_texts import say, typeset
+from redacoes.explanation_texts import say
+from redacoes.languages import Language, typeset
 from redacoes.neighbours import Neighbour
 
 SHOWN = 10  # words of either sign

@@ -5,10 +5,10 @@ from html import escape
 from itertools import groupby
 from typing import Any
 
-from redacoes.app_texts import Language
 from redacoes.explain import Effect, Words
 from redacoes.explanation import Explanation, beginning, ends, points
-from redacoes.explanation_texts import say, typeset
+from redacoes.explanation_texts import say
+from redacoes.languages import TAGS, Language, decimal, typeset
 
 # blue and orange, which no usual kind of colour blindness confuses; lines, signs and numbers say the same
 COLOURS = """
@@ -71,7 +71,7 @@ def page(found: Explanation, language: Language = "en") -> str:
         parts += _words(found.text, found.words, language)
     if found.neighbours is not None:
         rows = [
-            [str(each.score), typeset(f"{each.similarity:.2f}", language), str(each.row), beginning(each.essay, 300)]
+            [str(each.score), decimal(each.similarity, language, 2), str(each.row), beginning(each.essay, 300)]
             for each in found.neighbours
         ]
         parts += [f"<h2>{escape(say('neighbours', language))}</h2>"]
@@ -79,10 +79,10 @@ def page(found: Explanation, language: Language = "en") -> str:
             parts += [f"<p>{escape(say('far', language))}</p>"]
         header = [say(name, language) for name in ("true_score", "similarity", "line", "essay")]
         parts += [table(header, rows, numbers=3)]
-    return document(title, "\n".join(parts), "pt-BR" if language == "pt" else "en")
+    return document(title, "\n".join(parts), language)
 
 
-def document(title: str, body: str, language: str = "en", style: str = "") -> str:
+def document(title: str, body: str, language: Language, style: str = "") -> str:
     """Return a whole page, in which no script runs and which asks the network for nothing.
 
     Args:
@@ -92,7 +92,7 @@ def document(title: str, body: str, language: str = "en", style: str = "") -> st
         style: More of it than all such pages have.
     """
     return f"""<!DOCTYPE html>
-<html lang="{language}">
+<html lang="{TAGS[language]}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -127,14 +127,27 @@ def bars(score: Mapping[str, Any], label: str, names: Sequence[str] | None = Non
         names: What the scores are called; their numbers where it is None.
     """
     probabilities = [value for name, value in score.items() if name.startswith("p_")]
-    highest = max(probabilities)
     names = names or list(map(str, range(len(probabilities))))
+    return chart(probabilities, names, label, "{:.0%}", score["predicted"])
+
+
+def chart(values: Sequence[float], names: Sequence[str], label: str, form: str, chosen: int | None = None) -> str:
+    """Return values as bars, each with its number above and its name below.
+
+    Args:
+        values: 0 or more.
+        names: Of the values.
+        label: What the picture is called for those who do not see it.
+        form: How a number is written.
+        chosen: The place of the bar of full colour.
+    """
+    highest, shown = max(values), list(map(form.format, values))
     drawn = [
-        f'<div{" class=chosen" if number == score["predicted"] else ""} style="height: {value / highest:.1%}">'
-        f'<span class="percent">{value:.0%}</span><span>{names[number]}</span></div>'
-        for number, value in enumerate(probabilities)
+        f'<div{" class=chosen" if place == chosen else ""} style="height: {value / highest:.1%}">'
+        f'<span class="percent">{number}</span><span>{name}</span></div>'
+        for place, (value, number, name) in enumerate(zip(values, shown, names, strict=True))
     ]
-    numbers = ", ".join(f"{name}: {value:.0%}" for name, value in zip(names, probabilities, strict=True))
+    numbers = ", ".join(f"{name}: {number}" for name, number in zip(names, shown, strict=True))
     kind = "bars long" if max(map(len, names)) > 2 else "bars"  # set upright where the screen is narrow
     return f'<div class="{kind}" role="img" aria-label="{escape(label)}: {numbers}">{"".join(drawn)}</div>'
 

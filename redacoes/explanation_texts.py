@@ -1,10 +1,8 @@
 """All that is said of an explanation, in Portuguese and in English, side by side; the terminal is told in English."""
 
-import os
-from collections.abc import Mapping
-from typing import Any
+from functools import partial
 
-from redacoes.app_texts import Language
+from redacoes import languages
 
 TEXTS: dict[str, tuple[str, str]] = {
     "title": ("Por que {score}? {name}", "Why {score}? {name}"),
@@ -92,19 +90,4 @@ TEXTS: dict[str, tuple[str, str]] = {
 }
 
 
-def say(key: str, language: Language, **values: Any) -> str:
-    """Return a text in a language, with its values put in. Raises KeyError for a text that there is not."""
-    return TEXTS[key][language == "en"].format(**values)
-
-
-def typeset(number: str, language: Language) -> str:
-    """Return a number with the sign that typesetters use, and the language's decimal mark."""
-    number = number.strip().replace("-", "−")
-    return number.replace(".", ",") if language == "pt" else number
-
-
-def of_locale(environment: Mapping[str, str] = os.environ) -> Language:
-    """Return the language of a user: Portuguese where the locale says so or names none, as C does; else English."""
-    names = (environment.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
-    named = next(filter(None, names), "C").lower()
-    return "pt" if named.startswith("pt") or named.partition(".")[0] in ("c", "posix") else "en"
+say = partial(languages.say, TEXTS)

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from redacoes import app_views
 from redacoes.app_service import Answer, Service
-from redacoes.app_texts import Language, say
+from redacoes.app_texts import say
 from redacoes.explain import Effect
 from redacoes.explanation import points as signed
 from redacoes.explanation_page import LEAST, document, table
-from redacoes.explanation_texts import typeset
+from redacoes.languages import Language, typeset
 
 MOVED = 3  # sentences of either sign that are told apart
 LINE = '<div class="line"></div>'
@@ -70,7 +70,7 @@ def page(reports: Sequence[Report], service: Service, language: Language) -> str
     """Return reports as one page, each beginning on a sheet of its own."""
     articles = "\n".join(_article(report, service, language) for report in reports)
     title = say("report_title", language) + (f": {reports[0].name}" if len(reports) == 1 else "")
-    return document(title, articles, "pt-BR" if language == "pt" else "en", STYLE)
+    return document(title, articles, language, STYLE)
 
 
 def _article(report: Report, service: Service, language: Language) -> str:

@@ -10,6 +10,7 @@ from redacoes.errors import UserError, nearest
 from redacoes.portable import DECISION, SCORER, SURFACE, load_decision
 from redacoes.text_regression import FILES
 
+MISSING = f"there is no {SCORER} yet; `dvc repro` makes it, or `dvc pull` fetches it"
 PUBLISHED = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)@(?P<commit>\S+)")
 
 
@@ -40,7 +41,7 @@ def found(model: str | Path, root: Path = Path()) -> Iterator[Path]:
         from redacoes.revisions import Revision, names
 
         if Path(model) == SCORER:
-            raise UserError(f"there is no {SCORER} yet; dvc repro makes {SCORER}, or dvc pull fetches it")
+            raise UserError(MISSING)
         try:
             revision = Revision(name, root)
         except UserError as error:

@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     from redacoes.explain import by_word, score_by_sentence, sentences
     from redacoes.explanation import Explanation
     from redacoes.explanation_page import page
-    from redacoes.explanation_texts import of_locale
+    from redacoes.languages import of_locale
     from redacoes.neighbours import Neighbours
     from redacoes.scorer import Scorer
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from redacoes.app_texts import Language
 from redacoes.explanation_page import page
+from redacoes.languages import Language
 from tests.support.explanations import ESSAY, explained
 
 

@@ -17,8 +17,8 @@ import pytest
 from redacoes import app_class, app_class_views, app_service, reports
 from redacoes.app_class import Class, Row
 from redacoes.app_service import RefusedError, Service
-from redacoes.app_texts import Language
 from redacoes.columns import Columns
+from redacoes.languages import Language
 from redacoes.spreadsheets import write_xlsx
 from tests.support.tiny import tiny_model
 from tests.support.workbooks import cells

@@ -8,8 +8,9 @@ import pytest
 
 from redacoes import app_model_view, app_service, app_views
 from redacoes.app_service import Answer, RefusedError, Service
-from redacoes.app_texts import TEXTS, Language, say
+from redacoes.app_texts import TEXTS, say
 from redacoes.explain import Effect
+from redacoes.languages import Language
 from tests.support.tiny import tiny_model
 
 

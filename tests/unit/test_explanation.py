@@ -8,7 +8,8 @@ import pytest
 
 from redacoes.explanation import points
 from redacoes.explanation_page import page
-from redacoes.explanation_texts import TEXTS, of_locale, typeset
+from redacoes.explanation_texts import TEXTS
+from redacoes.languages import of_locale, typeset
 from tests.support.explanations import ESSAY, explained
 
 NASTY = "<script>alert(1)</script> bela & \"feio\" 'é' </div><img src=x onerror=alert(2)>.\n&lt;b&gt; {{7*7}} <!-- fim"
