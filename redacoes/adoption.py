@@ -16,7 +16,7 @@ from typing import NamedTuple
 from redacoes import corpus, workbook
 from redacoes.columns import UNNAMED, rank
 from redacoes.errors import UserError, nearest
-from redacoes.explanation import beginning
+from redacoes.formatting import beginning
 from redacoes.params import Data, Params
 from redacoes.prepared import Prepared
 from redacoes.splits import assign

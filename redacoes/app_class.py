@@ -17,7 +17,7 @@ from redacoes.app_texts import say
 from redacoes.columns import Columns, rows_of
 from redacoes.errors import FileError
 from redacoes.essay_files import EssayFile, Window
-from redacoes.explanation import beginning
+from redacoes.formatting import beginning
 from redacoes.languages import Language, short
 from redacoes.scorer import DECIMALS
 from redacoes.scoring_files import typed

@@ -8,9 +8,9 @@ import pandas as pd
 from redacoes.app_service import Service
 from redacoes.app_texts import TEXTS, say
 from redacoes.app_views import code, section, wide
-from redacoes.commands.text import leaves
 from redacoes.compare import falls_short, figures
 from redacoes.explanation_page import table
+from redacoes.formatting import leaves
 from redacoes.languages import Language, decimal, short, typeset
 
 IN_POINTS = ("mae", "rmse")  # metrics that are

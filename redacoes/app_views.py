@@ -5,8 +5,8 @@ from html import escape
 
 from redacoes.app_service import SENTENCES, Answer, Service
 from redacoes.app_texts import mean, say
-from redacoes.explanation import beginning
 from redacoes.explanation_page import bars, table, tinted
+from redacoes.formatting import beginning
 from redacoes.languages import Language, decimal, short
 
 

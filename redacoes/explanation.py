@@ -7,6 +7,7 @@ from typing import Any
 
 from redacoes.explain import Effect, Words
 from redacoes.explanation_texts import say
+from redacoes.formatting import beginning
 from redacoes.languages import Language, typeset
 from redacoes.neighbours import Neighbour
 
@@ -128,12 +129,6 @@ def points(effect: float, decimals: int = 2) -> str:
     """Return an effect with its sign; one that is nothing in so many decimals has none."""
     shown = f"{effect:+.{decimals}f}"
     return shown if float(shown) else f" {shown[1:]}"
-
-
-def beginning(text: str, length: int) -> str:
-    """Return the first characters of `text` in one line."""
-    line = " ".join(text.split())
-    return line if len(line) <= length else f"{line[: length - 1]}…"
 
 
 def _largest(effects: Sequence[Effect]) -> float:

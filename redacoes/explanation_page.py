@@ -6,8 +6,9 @@ from itertools import groupby
 from typing import Any
 
 from redacoes.explain import Effect, Words
-from redacoes.explanation import Explanation, beginning, ends, points
+from redacoes.explanation import Explanation, ends, points
 from redacoes.explanation_texts import say
+from redacoes.formatting import beginning
 from redacoes.languages import TAGS, Language, decimal, typeset
 
 # blue and orange, which no usual kind of colour blindness confuses; lines, signs and numbers say the same

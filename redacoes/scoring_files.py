@@ -12,6 +12,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Self
@@ -21,14 +22,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from redacoes import spreadsheets, workbook
+from redacoes import spreadsheets
 from redacoes.errors import UserError
-from redacoes.essay_files import RAW, SUFFIXES, EssayFile, Reject, Window
+from redacoes.essay_files import RAW, EssayFile, Reject, Window
 from redacoes.files import abandoned
 from redacoes.scorer import DECIMALS, Scorer
 from redacoes.stage import warn
 
-KINDS = {suffix: kind for suffix, kind in SUFFIXES.items() if suffix not in workbook.SUFFIXES} | {".xlsx": "xlsx"}
 NAMED = ".csv, .tsv, .xlsx, .jsonl or .parquet"  # what an output must be named
 NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{0,14}[1-9])?")  # as a program writes one, and not "007" or "1.10"
 
@@ -64,7 +64,7 @@ class Output:
         Raises:
             UserError: The suffix is none that is known, the folder does not exist, or another process writes the file.
         """
-        if target.suffix.lower() not in KINDS:
+        if target.suffix.lower() not in WRITERS:
             raise UserError(f"--out {target} must be named {NAMED}, so that its format is known")
         if brazilian and target.suffix.lower() != ".csv":
             raise UserError(f"--excel is for a .csv, and --out is {target}; leave it out")
@@ -72,7 +72,7 @@ class Output:
             raise UserError(f"there is no folder {target.parent} to write {target.name} into; make it first")
         if target.is_dir():
             raise UserError(f"--out {target} is a folder; name a file in it")
-        self._kind, self._brazilian = KINDS[target.suffix.lower()], brazilian
+        self._write = _write_csv_br if brazilian else WRITERS[target.suffix.lower()]
         self.target, self.parts = target, target.with_name(f".{target.name}.parts")
         self._owner = self.parts / "owner"
         if self._owner.exists():
@@ -124,14 +124,7 @@ class Output:
             carried: Columns that are carried along; None for those of JSON lines.
         """
         draft = self.parts / "whole"
-        if self._brazilian:
-            spreadsheets.write_csv_br(draft, *_for_excel(self._written, carried))
-        elif self._kind == "xlsx":
-            _write_xlsx(draft, self._written, carried)
-        elif self._kind == "csv":
-            _write_csv(draft, self._written, carried, "\t" if self.target.suffix.lower() == ".tsv" else ",")
-        else:
-            {"json": _write_json, "parquet": _write_parquet}[self._kind](draft, self._written, carried)
+        self._write(draft, self._written, carried)
         draft.replace(self.target)
         shutil.rmtree(self.parts)
 
@@ -211,7 +204,7 @@ def _write_json(draft: Path, parts: Sequence[Path], carried: pa.Schema | None) -
             file.write(json.dumps({**row, **scores}, ensure_ascii=False, default=str) + "\n")
 
 
-def _write_csv(draft: Path, parts: Sequence[Path], carried: pa.Schema | None, delimiter: str) -> None:
+def _write_csv(draft: Path, parts: Sequence[Path], carried: pa.Schema | None, delimiter: str = ",") -> None:
     names = _names(parts, carried)
     with draft.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
@@ -240,6 +233,10 @@ def typed(value: Any) -> Any:
     if not text or not NUMBER.fullmatch(text):
         return text
     return float(text) if "." in text else int(text)
+
+
+def _write_csv_br(draft: Path, parts: Sequence[Path], carried: pa.Schema | None) -> None:
+    spreadsheets.write_csv_br(draft, *_for_excel(parts, carried))
 
 
 def _write_xlsx(draft: Path, parts: Sequence[Path], carried: pa.Schema | None) -> None:
@@ -307,3 +304,13 @@ def _score_cell(value: float | bool) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return format(value, f".{DECIMALS}f") if isinstance(value, float) else str(value)
+
+
+WRITERS: dict[str, Callable[[Path, Sequence[Path], pa.Schema | None], None]] = {
+    ".csv": _write_csv,
+    ".tsv": partial(_write_csv, delimiter="\t"),
+    ".xlsx": _write_xlsx,
+    ".jsonl": _write_json,
+    ".ndjson": _write_json,
+    ".parquet": _write_parquet,
+}

@@ -7,8 +7,8 @@ import sys
 import unicodedata
 from pathlib import Path
 
-from redacoes.commands.text import table
-from redacoes.errors import UserError, first_line, nearest
+from redacoes.errors import UserError, nearest
+from redacoes.formatting import table
 
 PARAMS, DATA = Path("params.yaml"), Path("data")
 
@@ -92,5 +92,5 @@ def _dvc_add(target: Path) -> None:
         [sys.executable, "-m", "dvc", "add", "--quiet", str(target)], capture_output=True, text=True, check=False
     )
     if done.returncode:
-        reason = first_line(Exception(done.stderr.strip().removeprefix("ERROR: ")))
+        reason = done.stderr.strip().removeprefix("ERROR: ").partition("\n")[0]
         raise UserError(f"dvc add {target} failed ({reason}); params.yaml is as it was")

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from redacoes.commands import REVISION
-from redacoes.commands.text import number, table
 from redacoes.errors import UserError
+from redacoes.formatting import number, table
 
 if TYPE_CHECKING:
     from redacoes.compare import Comparison

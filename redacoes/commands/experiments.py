@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from redacoes.commands.text import fitted, number
+from redacoes.formatting import fitted, number
 
 if TYPE_CHECKING:
     from redacoes.experiments import Experiment

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from redacoes.commands import REVISION
-from redacoes.commands.text import leaves, number
+from redacoes.formatting import leaves, number
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from redacoes.commands.text import table
+from redacoes.formatting import table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import Any
 
 from redacoes.commands import essay
-from redacoes.commands.text import table
+from redacoes.formatting import table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

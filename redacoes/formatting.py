@@ -1,4 +1,4 @@
-"""Numbers and tables as the terminal shows them."""
+"""Numbers, texts and tables as they are shown."""
 
 from itertools import zip_longest
 from textwrap import wrap
@@ -47,3 +47,9 @@ def leaves(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     for name, value in values.items():
         found += leaves(value, f"{prefix}{name}.") if isinstance(value, dict) else [(f"{prefix}{name}", value)]
     return found
+
+
+def beginning(text: str, length: int) -> str:
+    """Return the first characters of `text` in one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= length else f"{line[: length - 1]}…"
