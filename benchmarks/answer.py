@@ -11,9 +11,9 @@ from statistics import median
 from redacoes import synthetic
 from redacoes.app_service import NEIGHBOURS, Service
 from redacoes.corpus import clean
-from redacoes.explain import sentences
 from redacoes.neighbours import Neighbours
 from redacoes.scorer import Scorer
+from redacoes.sentences import sentences
 
 ESSAYS, WORDS, ROUNDS = 4, 300, 9
 

@@ -18,13 +18,14 @@ import pandas as pd
 from redacoes import corpus, documents
 from redacoes.app_texts import say
 from redacoes.errors import FileError, UserError
-from redacoes.explain import Effect, score_by_sentence, sentences
+from redacoes.explain import Effect, score_by_sentence
 from redacoes.languages import Language
 from redacoes.neighbours import Neighbour, Neighbours
 from redacoes.portable import SCORER
 from redacoes.provenance import describe
 from redacoes.revisions import WORKSPACE, Folder, Revision
 from redacoes.scorer import Backend, Scorer
+from redacoes.sentences import sentences
 from redacoes.sources import MISSING, PUBLISHED
 
 CHARACTERS = 100_000  # of one essay

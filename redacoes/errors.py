@@ -60,6 +60,11 @@ def told() -> Iterator[None]:
         raise
 
 
+def warn(message: str) -> None:
+    """Print one line that begins with ``warning:`` on stderr."""
+    print(f"warning: {message}", file=sys.stderr)
+
+
 def first_line(error: BaseException) -> str:
     """Return the first line of an exception's message, or its type where it has none."""
     return next(iter(str(error).splitlines()), type(error).__name__)

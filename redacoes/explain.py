@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from redacoes.errors import UserError
 from redacoes.scorer import Reading, Scorer
+from redacoes.sentences import sentences, without
 
 Floats = NDArray[np.float32]
 Slope = Callable[[Floats], tuple[Floats, Floats]]
@@ -25,24 +26,6 @@ STEPS = (16, 512)  # points on the path, at first and at most
 AT_ONCE = 1024  # tokens in one gradient: 0.6 GB of a base-sized encoder, on each processor, and more are no faster
 WINDOW = 2_000_000  # characters of variants that are tokenized together
 MANY = 12  # of them at most: while they are scored, the next are read
-
-# what a full stop follows without ending a sentence: titles, and what a number or a name comes after
-ABBREVIATIONS = frozenset((
-    "dr", "dra", "drs", "dras", "sr", "sra", "srs", "sras", "srta", "srtas", "prof", "profa", "profª", "profs",
-    "eng", "enga", "arq", "adv", "exmo", "exma", "ilmo", "ilma", "dep", "sen", "gen", "cel", "maj", "sgt",
-    "pres", "gov", "pe", "fr", "sto", "sta", "art", "arts", "pp", "pág", "págs", "pag", "pags", "cap", "caps",
-    "vol", "vols", "fig", "figs", "tab", "fl", "fls", "núm", "séc", "sécs", "av", "pça", "tel", "cf", "obs",
-    "vs", "aprox",
-))  # fmt: skip
-# what can also stand at the end of one: there, a capital letter decides
-ENDINGS = frozenset((
-    "etc", "jr", "cia", "ltda", "cit", "ibid", "id", "op", "al", "ed", "inc", "min", "par", "ex",
-))  # fmt: skip
-DOTTED = re.compile(r"(?:\w{1,3}\.)+\w{1,3}")  # E.U.A., a.C., p.ex.
-ENUMERATOR = re.compile(r"\W*(?:\d{1,3}|[a-zA-Z]|[ivxIVX]+)\.")  # "1." before the first words of a line
-END = re.compile(r"(?P<mark>[.!?…]+)(?P<close>[\"'”’»)\]]*)(?=\s)")
-WORD = re.compile(r"[\w.]*$")
-SPEAKS = re.compile(r"[^\W_]")
 
 
 @dataclass(frozen=True)
@@ -92,54 +75,6 @@ class Words:
         return self.gap <= self.tolerance
 
 
-def sentences(text: str) -> list[tuple[int, int]]:
-    """Return where each sentence of `text` begins and ends, in characters.
-
-    A line break always ends a sentence. Abbreviations («Dr.», «art. 5º», «p. 12»), initials and numbers («3.5», and the
-    «1.» that begins a line) do not; an ellipsis does where a capital follows. Every character that is no space is in
-    one of the spans, and none begins or ends with a space.
-    """
-    spans = []
-    offset = 0
-    for line in text.splitlines(keepends=True):
-        spans += [(offset + begin, offset + end) for begin, end in _of_line(line)]
-        offset += len(line)
-    return spans
-
-
-def _of_line(line: str) -> list[tuple[int, int]]:
-    spans: list[tuple[int, int]] = []
-    begin = len(line) - len(line.lstrip())
-    for match in END.finditer(line):
-        after = line[match.end() :].lstrip()
-        if after and SPEAKS.search(line, begin, match.start()) and _ends(line[begin : match.start()], match, after):
-            spans.append((begin, match.end()))
-            begin = len(line) - len(after)
-    last = len(line.rstrip())
-    if spans and not SPEAKS.search(line, begin, last):  # such as a closing «!» that stands by itself
-        begin = spans.pop()[0]
-    return [*spans, (begin, last)] if begin < last else spans
-
-
-def _ends(before: str, match: re.Match[str], after: str) -> bool:
-    """Tell whether the mark after `before` ends a sentence."""
-    first = SPEAKS.search(after)
-    goes_on = first is not None and first.group().islower()
-    mark = match["mark"]
-    if match["close"] or "…" in mark or ".." in mark:
-        return not goes_on
-    if mark != ".":
-        return True
-    found = WORD.search(before)
-    word = found.group() if found else ""
-    lower = word.lower()
-    if DOTTED.fullmatch(word) or lower in ENDINGS:
-        return not goes_on and not after[0].isdigit()
-    if lower in ABBREVIATIONS or re.fullmatch(r"[A-Zb-df-hj-np-tv-z]", word):
-        return False
-    return not ENUMERATOR.fullmatch(f"{before}.")
-
-
 def by_sentence(scorer: Scorer, text: str | Reading, progress: bool = False) -> list[Effect]:
     """Return the effect of each sentence: the expected score of the text minus that of the text without it.
 
@@ -186,13 +121,6 @@ def score_by_sentence(
 def read(scorer: Scorer, text: str | Reading) -> Reading:
     """Return an essay as it has been read, or read it now. Raises ValueError where it holds nothing to be read."""
     return text if isinstance(text, Reading) else scorer.read(text)
-
-
-def without(text: str, begin: int, end: int) -> str:
-    """Return a cleaned text without one of its sentences, cleaned: the wider of the two spaces around it stays."""
-    if end == len(text) or text[begin - 1 : begin] == " ":
-        return text[: max(begin - 1, 0)] + text[end:]
-    return text[:begin] + text[end + 1 :]
 
 
 def _seen(essay: Reading, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

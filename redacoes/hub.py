@@ -37,8 +37,7 @@ from huggingface_hub.file_download import repo_folder_name
 
 import redacoes
 from redacoes import checkpoint
-from redacoes.errors import UserError, first_line
-from redacoes.stage import warn
+from redacoes.errors import UserError, first_line, warn
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 SHA256 = re.compile(r"[0-9a-f]{64}")

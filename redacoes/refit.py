@@ -12,7 +12,7 @@ from redacoes.framework import tf_keras
 import numpy as np
 from datasets import ClassLabel, Dataset
 
-from redacoes import checkpoint, defaults, frozen, model, tokenized, tokens, training
+from redacoes import checkpoint, defaults, frozen, model, tokenized, tokens, training, wordpiece
 from redacoes.baseline import OTHERS, Floats, Integers
 from redacoes.crossval import Essays, Fold
 from redacoes.files import temporary_folder
@@ -112,7 +112,7 @@ def from_scratch(
 
     def grade(fold: Fold) -> dict[str, Floats]:
         with temporary_folder() as folder:
-            checkpoint.from_scratch([fold.texts["train"]], settings, folder / "base")
+            wordpiece.from_scratch([fold.texts["train"]], settings, folder / "base")
             return Refit(folder / "base", tokenize, train, batch_size)(fold)
 
     return grade

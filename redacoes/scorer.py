@@ -17,10 +17,9 @@ from tqdm import tqdm
 from redacoes import checkpoint, portable, sources, tokens
 from redacoes.batching import Ragged, sorted_batches
 from redacoes.corpus import clean
-from redacoes.errors import UserError
+from redacoes.errors import UserError, warn
 from redacoes.params import Tokenize
 from redacoes.scoring import Decision, expected_score, softmax
-from redacoes.stage import warn
 from redacoes.text_regression import FILES, TextRegression
 
 Backend = Literal["tensorflow", "onnx"]

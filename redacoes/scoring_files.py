@@ -23,11 +23,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from redacoes import spreadsheets
-from redacoes.errors import UserError
+from redacoes.errors import UserError, warn
 from redacoes.essay_files import RAW, EssayFile, Reject, Window
 from redacoes.files import abandoned
 from redacoes.scorer import DECIMALS, Scorer
-from redacoes.stage import warn
 
 NAMED = ".csv, .tsv, .xlsx, .jsonl or .parquet"  # what an output must be named
 NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{0,14}[1-9])?")  # as a program writes one, and not "007" or "1.10"

@@ -61,8 +61,3 @@ def _alive(process: psutil.Process) -> bool:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
-
-
-def warn(message: str) -> None:
-    """Print one line that begins with ``warning:`` on stderr."""
-    print(f"warning: {message}", file=sys.stderr)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from redacoes import arrow, checkpoint, hub
+from redacoes import arrow, checkpoint, hub, wordpiece
 from redacoes.files import staged
 from redacoes.params import Params
 from redacoes.stage import run
@@ -13,7 +13,7 @@ def main(params: Params) -> None:
     with staged("models/base") as [folder]:
         if params.checkpoint.source == "scratch":
             train = arrow.load(params.checkpoint.path)["train"]
-            checkpoint.from_scratch(arrow.Texts(train, "essay"), params.checkpoint, folder)
+            wordpiece.from_scratch(arrow.Texts(train, "essay"), params.checkpoint, folder)
         elif params.checkpoint.source == "hub":
             checkpoint.from_path(hub.fetch(params.checkpoint.repository, params.checkpoint.revision), folder)
         else:

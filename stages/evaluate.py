@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 
 from redacoes import arrow, checkpoint, compare, metrics, model
+from redacoes.errors import warn
 from redacoes.files import staged, write_json
 from redacoes.params import Params
 from redacoes.scoring import Decision, softmax
-from redacoes.stage import run, warn
+from redacoes.stage import run
 from redacoes.text_regression import TextRegression
 
 OUTPUTS = (

@@ -1,11 +1,12 @@
 """Turn the CSV of essays into train, validation and test splits: python -m stages.prepare."""
 
 from redacoes import arrow, corpus
+from redacoes.errors import warn
 from redacoes.files import staged, write_json
 from redacoes.params import Params
 from redacoes.prepared import Prepared
 from redacoes.splits import assign
-from redacoes.stage import run, warn
+from redacoes.stage import run
 
 
 def main(params: Params) -> None:

@@ -7,9 +7,10 @@ from math import ceil
 from tqdm import tqdm
 
 from redacoes import arrow, checkpoint, tokenized, tokens
+from redacoes.errors import warn
 from redacoes.files import staged, write_json
 from redacoes.params import Params
-from redacoes.stage import run, warn
+from redacoes.stage import run
 
 
 def main(params: Params) -> None:

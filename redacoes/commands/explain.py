@@ -30,12 +30,13 @@ def run(options: argparse.Namespace) -> int:
         raise UserError("--neighbours must be 0 or more")
     target = _writable(options.html) if options.html else None
     text = essay.read(options.file)
-    from redacoes.explain import by_word, score_by_sentence, sentences
+    from redacoes.explain import by_word, score_by_sentence
     from redacoes.explanation import Explanation
     from redacoes.explanation_page import page
     from redacoes.languages import of_locale
     from redacoes.neighbours import Neighbours
     from redacoes.scorer import Scorer
+    from redacoes.sentences import sentences
 
     by = options.by or ("sentence" if options.backend == "onnx" else "both")
     progress = sys.stderr.isatty()

@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Return the exit status."""
     from redacoes import arrow, export, params, portable
-    from redacoes.stage import warn
+    from redacoes.errors import warn
 
     if options.int8 and options.format != "onnx":
         raise UserError("--int8 is for --format onnx")

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from redacoes import checkpoint, synthetic
+from redacoes import synthetic, wordpiece
 from redacoes.params import Params
 from tests.support import PARAMS
 
@@ -38,7 +38,7 @@ def stage(model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         writer = csv.DictWriter(file, ["essay", "score", "theme", "prompt"])
         writer.writeheader()
         writer.writerows({**row, "prompt": number % 6} for number, row in enumerate(rows))
-    checkpoint.from_scratch([[row["essay"] for row in rows]], PARAMS.checkpoint, tmp_path / "models/base")
+    wordpiece.from_scratch([[row["essay"] for row in rows]], PARAMS.checkpoint, tmp_path / "models/base")
     return crossval
 
 

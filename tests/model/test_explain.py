@@ -13,15 +13,16 @@ import pytest
 from ruamel.yaml import YAML
 from safetensors.numpy import load_file, save_file
 
-from redacoes import arrow, checkpoint
+from redacoes import arrow, checkpoint, wordpiece
 from redacoes.cli import main
 from redacoes.errors import UserError
-from redacoes.explain import by_sentence, by_word, sentences
+from redacoes.explain import by_sentence, by_word
 from redacoes.files import write_json
 from redacoes.neighbours import Neighbours
 from redacoes.portable import portable_config
 from redacoes.scorer import Scorer
 from redacoes.scoring import Decision, expected_score, softmax
+from redacoes.sentences import sentences
 from tests.support import PARAMS
 from tests.support.checkpoints import FAMILIES
 from tests.support.command import refused
@@ -71,7 +72,7 @@ def plant(weights: dict[str, np.ndarray], tokenizer: Any) -> None:
 def planted(model: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("plantado")
     small = {"vocabulary_size": 300, "width": 16, "heads": 2, "layers": 1, "inner_width": 32}
-    checkpoint.from_scratch([TEXTS], PARAMS.checkpoint.model_copy(update=small), folder / "base")
+    wordpiece.from_scratch([TEXTS], PARAMS.checkpoint.model_copy(update=small), folder / "base")
     built = model.build(folder / "base", [str(k) for k in range(11)], PARAMS.train)
     model.save(built, checkpoint.load_tokenizer(folder / "base"), folder / "scorer")
     return altered(folder / "scorer", plant)

@@ -11,7 +11,7 @@ import pytest
 from datasets import ClassLabel, Dataset, Features, List, Value
 from safetensors.numpy import load_file, save_file
 
-from redacoes import checkpoint
+from redacoes import checkpoint, wordpiece
 from redacoes.errors import UserError
 from tests.support import PARAMS
 
@@ -40,7 +40,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
             "inner_width": 32,
         }
         folder = tmp_path_factory.mktemp(architecture) / "base"
-        checkpoint.from_scratch([TEXTS], PARAMS.checkpoint.model_copy(update=small), folder)
+        wordpiece.from_scratch([TEXTS], PARAMS.checkpoint.model_copy(update=small), folder)
         return folder
 
     return base

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from redacoes import checkpoint, export, synthetic
+from redacoes import checkpoint, export, synthetic, wordpiece
 from redacoes.corpus import clean
 from redacoes.errors import UserError
 from redacoes.explain import by_sentence, by_word
@@ -37,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     models = tmp_path_factory.mktemp("projeto") / "models"
     small = {"vocabulary_size": 300, "layers": 1, "width": 16, "heads": 2, "inner_width": 32, "max_positions": 64}
     settings = PARAMS.checkpoint.model_copy(update=small)
-    checkpoint.from_scratch([ESSAYS], settings, models / "base")
+    wordpiece.from_scratch([ESSAYS], settings, models / "base")
     config = checkpoint.load_config(models / "base")
     config.num_labels = 11
     classifier = TFAutoModelForSequenceClassification.from_config(config)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from datasets import ClassLabel, Dataset, Features, List, Value
 
-from redacoes import checkpoint
+from redacoes import checkpoint, wordpiece
 from tests.support import PARAMS
 
 TEXTS = [f"A educação número {n} é um direito de todos os cidadãos, e não de poucos. Ação!" for n in range(40)]
@@ -19,7 +19,7 @@ def base(model, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small encoder with weights, so that training begins alike each time."""
     folder = tmp_path_factory.mktemp("base")
     small = PARAMS.checkpoint.model_copy(update={"vocabulary_size": 200})
-    checkpoint.from_scratch([TEXTS], small, folder / "scratch")
+    wordpiece.from_scratch([TEXTS], small, folder / "scratch")
     classifier = model.build(folder / "scratch", LABELS, TRAIN)
     model.save(classifier, checkpoint.load_tokenizer(folder / "scratch"), folder / "base")
     return folder / "base"

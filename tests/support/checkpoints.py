@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 from tokenizers import ByteLevelBPETokenizer
 from transformers import AutoConfig
 
-from redacoes import checkpoint
+from redacoes.wordpiece import train_wordpiece
 from tests.support import PARAMS
 
 TEXTS = [f"A educação número {n} é um direito de todos os cidadãos, e não de poucos. Ação {n % 7}!" for n in range(60)]
@@ -27,7 +27,7 @@ SIZES = {
 
 def wordpiece(folder: Path) -> dict[str, Any]:
     """Write `vocab.txt`, the one file of a slow BERT tokenizer."""
-    words = checkpoint.train_wordpiece([TEXTS], PARAMS.checkpoint.model_copy(update={"vocabulary_size": 150}))
+    words = train_wordpiece([TEXTS], PARAMS.checkpoint.model_copy(update={"vocabulary_size": 150}))
     (folder / "vocab.txt").write_text("\n".join(words), encoding="utf-8")
     return {"do_lower_case": False}
 

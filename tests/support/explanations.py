@@ -3,8 +3,9 @@
 import re
 from typing import Any
 
-from redacoes.explain import Effect, Words, sentences
+from redacoes.explain import Effect, Words
 from redacoes.explanation import Explanation
+from redacoes.sentences import sentences
 
 ESSAY = "O dia passa. A escola bela ensina alunos.\nUm livro feio cansa. A turma passa o dia."
 EFFECTS = {"bela": 0.8, "feio": -0.6}  # of words; of a sentence, those of its words

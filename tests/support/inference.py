@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from redacoes import checkpoint
+from redacoes import checkpoint, wordpiece
 from tests.support import PARAMS
 
 LABELS = ("CONTRADICTION", "neutral", "Entailment")
@@ -36,7 +36,7 @@ def inference_model(folder: Path, model: Any, texts: Sequence[str], family: str,
     from transformers import AutoConfig, TFAutoModelForSequenceClassification
 
     small = {"architecture": "bert", "vocabulary_size": 200, "max_positions": LENGTH}
-    checkpoint.from_scratch([texts], PARAMS.checkpoint.model_copy(update=small), folder / "words")
+    wordpiece.from_scratch([texts], PARAMS.checkpoint.model_copy(update=small), folder / "words")
     tokenizer = checkpoint.load_tokenizer(folder / "words")
     settings = {
         "vocab_size": len(tokenizer) + 5,

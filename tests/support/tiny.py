@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from redacoes import checkpoint, synthetic
+from redacoes import synthetic, wordpiece
 from redacoes.files import read_json, write_json
 from redacoes.portable import portable_config
 from redacoes.scoring import Decision
@@ -24,7 +24,7 @@ def tiny_model(folder: Path, seed: int = 1, scale: float | None = None) -> Path:
     `scale` is the highest score of the file that it says to have learnt from.
     """
     texts = [row["essay"] for row in synthetic.essays(60, 5)]
-    checkpoint.from_scratch([texts], PARAMS.checkpoint, folder)
+    wordpiece.from_scratch([texts], PARAMS.checkpoint, folder)
     made_by: dict[str, Any] = {"tokenize": {"max_length": LENGTH, "truncation": "head_tail"}}
     if scale:
         made_by["scale"] = {"score_scale": scale, "max_score": CLASSES - 1}

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from redacoes import checkpoint, recipes
+from redacoes import checkpoint, recipes, wordpiece
 from tests.support import PARAMS, PARAMS_FILE, ROOT
 from tests.support.hub import Fault, Files, Hub
 from tests.support.mounts import MOUNTS, mounted
@@ -44,7 +44,7 @@ def tensors(**values: int) -> bytes:
 def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     """What a repository with a small checkpoint holds, pickles included."""
     folder = tmp_path_factory.mktemp("checkpoint") / "base"
-    checkpoint.from_scratch([["A educação é um direito de todos."]], CHECKPOINT, folder)
+    wordpiece.from_scratch([["A educação é um direito de todos."]], CHECKPOINT, folder)
     held = {path.name: path.read_bytes() for path in folder.iterdir()}
     return {**held, "model.safetensors": tensors(a=10), "pytorch_model.bin": b"\x80\x02", "README.md": b"# Um modelo"}
 

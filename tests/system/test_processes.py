@@ -16,12 +16,12 @@ from tests.support.project import Clone
 WITHOUT_TENSORFLOW = ("sample", "prepare", "checkpoint", "tokenize", "baseline", "crossval", "zero_shot")
 TRAIN = """
 from pathlib import Path
-from redacoes import checkpoint, synthetic
+from redacoes import synthetic, wordpiece
 from tests.support import PARAMS
 import sys
 texts = [row["essay"] for row in synthetic.essays(200, 1)]
 settings = PARAMS.checkpoint.model_copy(update={"vocabulary_size": 2000})
-checkpoint.from_scratch([texts], settings, Path(sys.argv[1]))
+wordpiece.from_scratch([texts], settings, Path(sys.argv[1]))
 """
 NOTICES = """\
 WARNING: All log messages before absl::InitializeLog() is called are written to STDERR

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from redacoes import checkpoint, params
+from redacoes import checkpoint, params, wordpiece
 from tests.support import BIN, PARAMS, PARAMS_FILE, ROOT
 from tests.support.hub import Hub
 from tests.support.inference import LENGTH, inference_model
@@ -106,7 +106,7 @@ def test_pickled_weights_are_converted_elsewhere_and_a_malicious_pickle_does_not
     }
     save_file(state, tmp_path / "state.safetensors")
     for name in ("bom", "mau"):
-        checkpoint.from_scratch([TEXTS], PARAMS.checkpoint, tmp_path / name)
+        wordpiece.from_scratch([TEXTS], PARAMS.checkpoint, tmp_path / name)
         (tmp_path / name / "modeling_evil.py").write_text("raise SystemExit('executado')")
     (tmp_path / "pickle_it.py").write_text(SCRIPT.read_text().split('"""')[0] + PICKLE)
     convert(str(tmp_path / "pickle_it.py"), str(tmp_path))

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redacoes.corpus import clean
-from redacoes.explain import sentences, without
+from redacoes.sentences import sentences, without
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from redacoes import checkpoint, synthetic
+from redacoes import checkpoint, synthetic, wordpiece
 from redacoes.errors import UserError
 from redacoes.tokens import cut, encode, truncate
 from tests.support import PARAMS
@@ -18,7 +18,7 @@ from tests.support.pickles import evil
 
 def test_a_tokenizer_reads_portuguese_and_takes_markers_for_text(tmp_path: Path) -> None:
     settings = PARAMS.checkpoint.model_copy(update={"vocabulary_size": 2000})
-    checkpoint.from_scratch([[row["essay"] for row in synthetic.essays(200, 1)]], settings, tmp_path / "um")
+    wordpiece.from_scratch([[row["essay"] for row in synthetic.essays(200, 1)]], settings, tmp_path / "um")
     tokenizer = checkpoint.load_tokenizer(tmp_path / "um")
     text = "Além disso, as instituições perpetuam a coesão do tecido social."
     assert tokenizer.decode(tokenizer(text)["input_ids"], skip_special_tokens=True) == text.replace(" ,", ",")
@@ -52,7 +52,7 @@ def test_a_checkpoint_is_refused_with_the_reason(tmp_path: Path) -> None:
     source = tmp_path / "base"
     with pytest.raises(UserError, match="is not a folder"):
         checkpoint.from_path(source, tmp_path / "out")
-    checkpoint.from_scratch([["Olá, mundo."] * 3], PARAMS.checkpoint, source)
+    wordpiece.from_scratch([["Olá, mundo."] * 3], PARAMS.checkpoint, source)
     (source / "pytorch_model.bin").write_bytes(b"pickle")
     with pytest.raises(UserError, match=r"has no model.safetensors; pickled weights \(.bin\) are never loaded"):
         checkpoint.from_path(source, tmp_path / "out")
@@ -67,7 +67,7 @@ def test_a_checkpoint_is_refused_with_the_reason(tmp_path: Path) -> None:
 
 
 def test_lengths_are_those_before_truncation(tmp_path: Path) -> None:
-    checkpoint.from_scratch([["uma frase curta", "outra"]], PARAMS.checkpoint, tmp_path / "base")
+    wordpiece.from_scratch([["uma frase curta", "outra"]], PARAMS.checkpoint, tmp_path / "base")
     tokenizer = checkpoint.load_tokenizer(tmp_path / "base")
     ids, lengths = encode(tokenizer, ["uma frase " * 20], PARAMS.tokenize.model_copy(update={"max_length": 12}))
     assert len(ids[0]) == 12
@@ -76,7 +76,7 @@ def test_lengths_are_those_before_truncation(tmp_path: Path) -> None:
 
 def test_nothing_from_a_checkpoint_is_executed(tmp_path: Path) -> None:
     source, marker = tmp_path / "estranho", tmp_path / "executado"
-    checkpoint.from_scratch([["Olá, mundo."] * 3], PARAMS.checkpoint, source)
+    wordpiece.from_scratch([["Olá, mundo."] * 3], PARAMS.checkpoint, source)
     save_file({"a": np.zeros(1, np.float32)}, source / "model.safetensors", metadata={"format": "pt"})
     code = f"open({str(marker)!r}, 'w').close()\nclass C: pass\n"
     (source / "evil.py").write_text(code)

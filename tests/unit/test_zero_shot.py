@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from redacoes import checkpoint, zero_shot
+from redacoes import checkpoint, wordpiece, zero_shot
 from redacoes.errors import UserError
 from tests.support import PARAMS
 from tests.support.pickles import evil
@@ -25,7 +25,7 @@ Inputs = Mapping[str, np.ndarray]
 def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("palavras") / "base"
     small = {"architecture": "bert", "vocabulary_size": 200}
-    checkpoint.from_scratch([ESSAYS], PARAMS.checkpoint.model_copy(update=small), folder)
+    wordpiece.from_scratch([ESSAYS], PARAMS.checkpoint.model_copy(update=small), folder)
     return checkpoint.load_tokenizer(folder)
 
 
