@@ -78,7 +78,7 @@ def out_of_fold(
     """Return a table like `metrics/predictions.csv` for each grader and rule: each essay as it was tested."""
     tables: dict[str, list[pd.DataFrame]] = defaultdict(list)
     rules: dict[str, tuple[Rule, ...]] = {
-        name: ("matched", "ordinal") if name in MODELS else ("matched",) for name in graders
+        name: ("linear", "ordinal") if name in MODELS else ("linear",) for name in graders
     }
     for number, places in enumerate(divided, 1):
         print(f"fold {number} of {len(divided)}", file=sys.stderr, flush=True)

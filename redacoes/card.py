@@ -419,7 +419,7 @@ class _Portuguese(_Language):
     def _made_from(self) -> str:
         checkpoint = self.parameters["checkpoint"]
         if checkpoint["source"] == "scratch":
-            return f"{checkpoint['architecture']}, {checkpoint['layers']} camada(s), pesos treinados do zero"
+            return f"{checkpoint['architecture']}, {checkpoint['num_layers']} camada(s), pesos treinados do zero"
         return f"ajuste fino de `{_source(checkpoint)}`"
 
     def _rule(self) -> str:
@@ -428,7 +428,7 @@ class _Portuguese(_Language):
         rules = {
             "argmax": "Regra `argmax`: a nota é a da classe mais provável.",
             "expected": f"Regra `expected`: nota = {self.formula()}, limitada a 0–{top}: a média arredondada. {mean}.",
-            "matched": f"Regra `matched`: nota = {self.formula()}, limitada a 0–{top}. {mean}. A inclinação e o "
+            "linear": f"Regra `linear`: nota = {self.formula()}, limitada a 0–{top}. {mean}. A inclinação e o "
             "intercepto foram ajustados só na validação, para que as notas decididas tenham a média e o desvio das "
             "verdadeiras: um modelo inseguro puxa toda média para o centro. **A classe mais provável, que "
             "`pipeline('text-classification')` devolve, não é esta nota**, e os resultados acima não valem para ela.",
@@ -518,7 +518,7 @@ class _English(_Language):
     def _made_from(self) -> str:
         checkpoint = self.parameters["checkpoint"]
         if checkpoint["source"] == "scratch":
-            return f"{checkpoint['architecture']}, {checkpoint['layers']} layer(s), weights trained from scratch"
+            return f"{checkpoint['architecture']}, {checkpoint['num_layers']} layer(s), weights trained from scratch"
         return f"fine-tuned from `{_source(checkpoint)}`"
 
     def _rule(self) -> str:
@@ -527,7 +527,7 @@ class _English(_Language):
         rules = {
             "argmax": "Rule `argmax`: the score is that of the likeliest class.",
             "expected": f"Rule `expected`: score = {self.formula()}, kept within 0–{top}: the mean, rounded. {mean}.",
-            "matched": f"Rule `matched`: score = {self.formula()}, kept within 0–{top}. {mean}. Slope and intercept "
+            "linear": f"Rule `linear`: score = {self.formula()}, kept within 0–{top}. {mean}. Slope and intercept "
             "were fitted on validation alone, so that the decided scores have the mean and spread of the true ones: a "
             "model that is unsure pulls every mean towards the middle. **The likeliest class, which "
             "`pipeline('text-classification')` returns, is not this score**, and the results above are not its.",

@@ -19,6 +19,13 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 Name = Annotated[str, Field(min_length=1)]
 By = Literal["random", "group"]
+RENAMED = {  # keys, and a value, by the names that they once had
+    "checkpoint.layers": "num_layers",
+    "checkpoint.width": "hidden_size",
+    "checkpoint.heads": "num_heads",
+    "checkpoint.inner_width": "intermediate_size",
+    "decision.rule.matched": "linear",
+}
 
 
 class Section(BaseModel):
@@ -87,10 +94,10 @@ class Checkpoint(Section):
     vocabulary_size: Annotated[int, Field(ge=64)]
     min_frequency: Count
     lowercase: bool
-    layers: Count
-    width: Count
-    heads: Count
-    inner_width: Count
+    num_layers: Count
+    hidden_size: Count
+    num_heads: Count
+    intermediate_size: Count
     max_positions: Annotated[int, Field(ge=8)]
 
     @model_validator(mode="after")
@@ -103,8 +110,8 @@ class Checkpoint(Section):
                 "path must be data/splits when source is scratch, a checkpoint's folder when source is path, and "
                 "LICENSE when source is hub (DVC wants the name of a file, and that one never changes)"
             )
-        if self.width % self.heads:
-            raise ValueError("width must be a multiple of heads")
+        if self.hidden_size % self.num_heads:
+            raise ValueError("hidden_size must be a multiple of num_heads")
         return self
 
 
@@ -157,10 +164,10 @@ class Settled(Train):
     probe: bool
 
 
-class Decision(Section):
+class DecisionRule(Section):
     """How a score is decided from the class probabilities."""
 
-    rule: Literal["argmax", "expected", "matched", "ordinal"]
+    rule: Literal["argmax", "expected", "linear", "ordinal"]
 
 
 class Bootstrap(Section):
@@ -236,7 +243,7 @@ class Params(Section):
     checkpoint: Checkpoint
     tokenize: Tokenize
     train: Train
-    decision: Decision
+    decision: DecisionRule
     evaluate: Evaluate
     baseline: Baseline
     crossval: Crossval
@@ -260,7 +267,7 @@ class Params(Section):
             raise ValueError("train.epochs is 0, which is for the probe alone, and there is none: set it to 1 or more")
         if self.split.validation == "test":
             chosen_on_validation = {
-                "decision.rule": (self.decision.rule in ("matched", "ordinal"), "argmax or expected"),
+                "decision.rule": (self.decision.rule in ("linear", "ordinal"), "argmax or expected"),
                 "train.keep": (self.train.keep == "best", "last"),
                 "train.early_stopping_patience": (self.train.early_stopping_patience > 0, "0"),
                 "baseline.c": (len(self.baseline.c) > 1, "one value, such as [1.0]"),
@@ -309,6 +316,9 @@ def _sentence(errors: list[Any]) -> str:
     """Say the first error; where a key may be of several types, there is one for each."""
     error, location = errors[0], _known(errors[0]["loc"])
     key = ".".join(location)
+    if new := RENAMED.get(key if error["type"] == "extra_forbidden" else f"{key}.{error['input']}"):
+        name = location[-1] if error["type"] == "extra_forbidden" else error["input"]
+        return f"{key}: {name} is called {new} now; write {new} in its place"
     if error["type"] == "extra_forbidden":
         return f"{key} is not a key of this project{nearest(location[-1], _keys(location[:-1]))}"
     if error["type"] == "missing":

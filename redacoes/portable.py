@@ -180,7 +180,7 @@ def _decision(values: Any, path: Path) -> Decision:
     try:
         odds = values.get("odds") if isinstance(values, dict) else None
         decision = Decision(
-            values["rule"],
+            "linear" if values["rule"] == "matched" else values["rule"],  # as models of earlier versions have it
             float(values["slope"]),
             float(values["intercept"]),
             odds and ProportionalOdds(tuple(map(float, odds["weights"])), tuple(map(float, odds["thresholds"]))),

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from redacoes.ordinal import ProportionalOdds
 
-Rule = Literal["argmax", "expected", "matched", "ordinal"]
+Rule = Literal["argmax", "expected", "linear", "ordinal"]
 
 
 def softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -25,7 +25,7 @@ def expected_score(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def alone(rule: Rule) -> Rule:
     """Return the rule for probabilities that no text regression stands beside: those of a baseline."""
-    return "matched" if rule == "ordinal" else rule
+    return "linear" if rule == "ordinal" else rule
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Decision:
     """A fitted rule: the score is ``round(slope * expected + intercept)``, or the likeliest class for argmax.
 
     Attributes:
-        rule: argmax, expected (slope 1, intercept 0), matched or ordinal.
+        rule: argmax, expected (slope 1, intercept 0), linear or ordinal.
         slope: Without a unit.
         intercept: In points of score.
         odds: Of ordinal alone: from the model's expected score and the text regression's number to the probabilities
@@ -55,10 +55,10 @@ class Decision:
     ) -> "Decision":
         """Fit `rule` on validation: probabilities ``(rows, classes)`` and true scores ``(rows,)``.
 
-        ``matched`` gives the expected scores the mean and the standard deviation of the true ones, since a model that
-        is unsure pulls every expectation towards the middle, which costs quadratic weighted kappa. Where all expected
-        scores are equal there is nothing to stretch, and only the mean is matched. ``ordinal`` does so with the
-        expected scores under its own probabilities, by proportional odds on those of the model and on `numbers`.
+        ``linear`` is linear equating (Kolen and Brennan, 2014, chapter 2): the expected scores get the mean and the
+        standard deviation of the true ones, since a model that is unsure pulls every expectation towards the middle,
+        which costs quadratic weighted kappa. If all expected scores are equal, only the mean is equated. ``ordinal``
+        equates the expected scores under its own probabilities: proportional odds on the model's and on `numbers`.
 
         Args:
             rule: One of them.

@@ -42,18 +42,18 @@ def from_scratch(texts: Iterable[list[str]], checkpoint: Checkpoint, folder: Pat
     common: dict[str, Any] = {"vocab_size": len(vocabulary), "max_position_embeddings": checkpoint.max_positions}
     if bert:
         config = BertConfig(
-            hidden_size=checkpoint.width,
-            num_hidden_layers=checkpoint.layers,
-            num_attention_heads=checkpoint.heads,
-            intermediate_size=checkpoint.inner_width,
+            hidden_size=checkpoint.hidden_size,
+            num_hidden_layers=checkpoint.num_layers,
+            num_attention_heads=checkpoint.num_heads,
+            intermediate_size=checkpoint.intermediate_size,
             **common,
         )
     else:
         config = DistilBertConfig(
-            dim=checkpoint.width,
-            n_layers=checkpoint.layers,
-            n_heads=checkpoint.heads,
-            hidden_dim=checkpoint.inner_width,
+            dim=checkpoint.hidden_size,
+            n_layers=checkpoint.num_layers,
+            n_heads=checkpoint.num_heads,
+            hidden_dim=checkpoint.intermediate_size,
             **common,
         )
     config.save_pretrained(folder)

@@ -58,7 +58,7 @@ def make_scorer(
         for variable in classifier.weights:
             variable.assign_add(noise.normal(0, 0.5, variable.shape).astype(np.float32))
         model.save(classifier, checkpoint.load_tokenizer(source), folder / "scorer")
-        write_json(folder / "decision.json", Decision("matched", 1.25, -0.75).to_dict())
+        write_json(folder / "decision.json", Decision("linear", 1.25, -0.75).to_dict())
         return folder / "scorer"
 
     return make

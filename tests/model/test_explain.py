@@ -71,7 +71,7 @@ def plant(weights: dict[str, np.ndarray], tokenizer: Any) -> None:
 @pytest.fixture(scope="module")
 def planted(model: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("plantado")
-    small = {"vocabulary_size": 300, "width": 16, "heads": 2, "layers": 1, "inner_width": 32}
+    small = {"vocabulary_size": 300, "hidden_size": 16, "num_heads": 2, "num_layers": 1, "intermediate_size": 32}
     wordpiece.from_scratch([TEXTS], PARAMS.checkpoint.model_copy(update=small), folder / "base")
     built = model.build(folder / "base", [str(k) for k in range(11)], PARAMS.train)
     model.save(built, checkpoint.load_tokenizer(folder / "base"), folder / "scorer")

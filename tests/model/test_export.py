@@ -26,7 +26,7 @@ from tests.support.project import Clone, Folder
 TOKENIZE = PARAMS.tokenize.model_copy(update={"max_length": 48})
 ESSAYS = [row["essay"] for row in synthetic.essays(200, 99)]
 LABELS = [str(score) for score in range(11)]
-DECISION = Decision("matched", 1.25, -0.75)
+DECISION = Decision("linear", 1.25, -0.75)
 TORCH = (*UV_RUN, "tests/support/worlds/torch_logits.py")
 MADE_BY = {"commit": "0" * 40, "splits_md5": "1.dir", "params_sha256": "2"}
 
@@ -164,7 +164,7 @@ def test_what_cannot_be_exported_is_refused(publish, make_scorer, tmp_path: Path
         export.check(tmp_path / "nada", "onnx", tmp_path / "out")
     write_json(tmp_path / "decision.json", {"rule": "max", "slope": 1, "intercept": 0})
     shutil.copytree(scorer, tmp_path / "scorer")
-    with pytest.raises(UserError, match="'max' is none of argmax, expected, matched"):
+    with pytest.raises(UserError, match="'max' is none of argmax, expected, linear"):
         export.export(tmp_path / "scorer", "onnx", False, tmp_path / "out", {}, ESSAYS, TOKENIZE)
     assert not (tmp_path / "out").exists()
 

@@ -34,10 +34,10 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         small = {
             "architecture": architecture,
             "vocabulary_size": 200,
-            "width": 16,
-            "heads": 2,
-            "layers": 1,
-            "inner_width": 32,
+            "hidden_size": 16,
+            "num_heads": 2,
+            "num_layers": 1,
+            "intermediate_size": 32,
         }
         folder = tmp_path_factory.mktemp(architecture) / "base"
         wordpiece.from_scratch([TEXTS], PARAMS.checkpoint.model_copy(update=small), folder)

@@ -35,7 +35,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     model.configure(threads=2, seed=1)
     models = tmp_path_factory.mktemp("projeto") / "models"
-    small = {"vocabulary_size": 300, "layers": 1, "width": 16, "heads": 2, "inner_width": 32, "max_positions": 64}
+    small = {
+        "vocabulary_size": 300,
+        "num_layers": 1,
+        "hidden_size": 16,
+        "num_heads": 2,
+        "intermediate_size": 32,
+        "max_positions": 64,
+    }
     settings = PARAMS.checkpoint.model_copy(update=small)
     wordpiece.from_scratch([ESSAYS], settings, models / "base")
     config = checkpoint.load_config(models / "base")
@@ -130,7 +137,7 @@ def test_a_model_of_before_is_loaded_as_it_was(folder: Path, tmp_path: Path) -> 
     assert old.text is None
     probabilities = softmax(old.logits(old.encode(NEW)[0]))
     found = old.score(NEW)
-    assert found["predicted"].tolist() == Decision("matched", 1.25, -0.5).apply(probabilities).tolist()
+    assert found["predicted"].tolist() == Decision("linear", 1.25, -0.5).apply(probabilities).tolist()
     assert found["p_3"].to_numpy() == pytest.approx(probabilities[:, 3], abs=1e-6)
     assert not by_word(old, NEW[0]).of_encoder
 

@@ -119,12 +119,12 @@ def test_the_stage_measures_as_the_other_baselines_are_measured(
     stage.main(on(bert))
     assert Path("metrics/zero_shot.json").read_bytes() == written
 
-    # matched is fitted on validation; with the notebook's split, whose two parts are one, argmax needs no fit
+    # linear is fitted on validation; with the notebook's split, whose two parts are one, argmax needs no fit
     parts = arrow.load("data/splits")
     arrow.save({**parts, "validation": parts["test"]}, project / "splits")
     shutil.rmtree("data/splits")
     (project / "splits").rename("data/splits")
-    argmax = on(bert).model_copy(update={"decision": params.Decision(rule="argmax")})
+    argmax = on(bert).model_copy(update={"decision": params.DecisionRule(rule="argmax")})
     capsys.readouterr()
     stage.main(argmax)
     assert "going on" not in capsys.readouterr().err

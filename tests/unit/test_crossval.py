@@ -19,7 +19,7 @@ from tests.support import PARAMS
 CLASSES, GROUPS, EACH = 5, 24, 6
 WORDS = PARAMS.baseline.model_copy(update={"min_document_frequency": 1})
 SETTINGS = PARAMS.model_copy(update={"baseline": WORDS})
-MATCHED: tuple[Rule, ...] = ("matched",)
+LINEAR: tuple[Rule, ...] = ("linear",)
 BOOTSTRAP = Bootstrap(samples=400, confidence=0.95, seed=1)
 Divided = list[dict[str, np.ndarray]]
 
@@ -53,7 +53,7 @@ def graded(
     tables: dict[str, list[pd.DataFrame]] = defaultdict(list)
     for places in divided:
         fold = Fold.of(essays, units, places, WORDS)
-        for (name, _), table in crossval.grade(essays, fold, graders, dict.fromkeys(graders, MATCHED)).items():
+        for (name, _), table in crossval.grade(essays, fold, graders, dict.fromkeys(graders, LINEAR)).items():
             tables[name].append(table)
     return {name: pd.concat(parts) for name, parts in tables.items()}
 
@@ -139,7 +139,7 @@ def rows_of(essays: Essays, divided: Divided, units: np.ndarray) -> pd.DataFrame
     tables = []
     for number, places in enumerate(divided, 1):
         fold = Fold.of(essays, units, places, WORDS)
-        found = crossval.grade(essays, fold, graders, dict.fromkeys(graders, MATCHED))
+        found = crossval.grade(essays, fold, graders, dict.fromkeys(graders, LINEAR))
         tables.append(crossval.table(fold, found, 1, number))
     return crossval.joined(tables)
 

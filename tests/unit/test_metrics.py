@@ -103,13 +103,13 @@ def test_intervals_hold_the_point_and_are_seeded() -> None:
     assert intervals == metrics.intervals(*values, BOOTSTRAP)
 
 
-def test_matched_gives_validation_the_mean_and_spread_of_its_scores() -> None:
+def test_linear_equating_gives_validation_the_mean_and_spread_of_its_scores() -> None:
     scores, probabilities = draw(3, rows=400)
-    decision = Decision.fit("matched", probabilities, scores)
+    decision = Decision.fit("linear", probabilities, scores)
     stretched = decision.slope * expected_score(probabilities) + decision.intercept
     assert (stretched.mean(), stretched.std()) == pytest.approx((scores.mean(), scores.std()))
     constant = np.tile([0.5, 0.5], (4, 1))
-    assert Decision.fit("matched", constant, np.array([0, 1, 1, 1])).apply(constant).tolist() == [1] * 4
+    assert Decision.fit("linear", constant, np.array([0, 1, 1, 1])).apply(constant).tolist() == [1] * 4
 
 
 def test_rules() -> None:

@@ -101,8 +101,8 @@ def test_ordinal_knows_what_model_and_text_know_by_halves() -> None:
     fitted = Decision.fit("ordinal", validation[0], validation[2], validation[1])
     text_alone = Decision.fit("ordinal", np.full_like(validation[0], 1 / 11), validation[2], validation[1])
     blind = (np.full_like(test[0], 1 / 11), *test[1:])
-    matched = kappa(Decision.fit("matched", validation[0], validation[2]), test)
-    assert kappa(fitted, test) > max(matched, kappa(text_alone, blind)) + 0.15
+    linear = kappa(Decision.fit("linear", validation[0], validation[2]), test)
+    assert kappa(fitted, test) > max(linear, kappa(text_alone, blind)) + 0.15
     # calibrated: what it holds for probable is so
     predicted, probabilities = fitted.decide(test[0], test[1])
     measured = compute(test[2], predicted, probabilities, 10)
@@ -113,21 +113,21 @@ def test_ordinal_knows_what_model_and_text_know_by_halves() -> None:
     assert on_validation.std() == pytest.approx(validation[2].std(), rel=0.1)
 
 
-def test_without_numbers_ordinal_is_refused_and_baselines_are_matched() -> None:
+def test_without_numbers_ordinal_is_refused_and_baselines_are_equated() -> None:
     probabilities, numbers, scores = halves(30, 3)
     with pytest.raises(ValueError, match="text regression"):
         Decision.fit("ordinal", probabilities, scores)
     with pytest.raises(ValueError, match="text regression"):
         Decision.fit("ordinal", probabilities, scores, numbers).decide(probabilities)
-    assert [alone(rule) for rule in ("argmax", "expected", "matched", "ordinal")] == [
+    assert [alone(rule) for rule in ("argmax", "expected", "linear", "ordinal")] == [
         "argmax",
         "expected",
-        "matched",
-        "matched",
+        "linear",
+        "linear",
     ]
 
 
-@pytest.mark.parametrize("rule", ["argmax", "expected", "matched"])
+@pytest.mark.parametrize("rule", ["argmax", "expected", "linear"])
 def test_other_rules_are_as_they_were(rule: str, tmp_path) -> None:
     probabilities, numbers, scores = halves(50, 4)
     decision = Decision.fit(rule, probabilities, scores, numbers)
@@ -152,7 +152,7 @@ def test_ordinal_is_read_as_it_was_written(tmp_path) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"odds": None}, {"odds": {"weights": [1.0], "thresholds": [0.0]}}, {"odds": {"weights": [1.0, 1.0]}}, {"rule": "matched"}],
+    [{"odds": None}, {"odds": {"weights": [1.0], "thresholds": [0.0]}}, {"odds": {"weights": [1.0, 1.0]}}, {"rule": "linear"}],
 )  # fmt: skip
 def test_a_damaged_rule_is_refused(change: dict, tmp_path) -> None:
     values = {"rule": "ordinal", "slope": 1.0, "intercept": 0.0, "odds": {"weights": [1.0, 2.0], "thresholds": [0.0]}}

@@ -27,7 +27,7 @@ TEXT = PARAMS_FILE.read_text(encoding="utf-8")
         ("  strategy: shuffled", "  strategy: grouped", "data.group_column must name"),
         ("  validation: own", "  validation: test", "decision.rule would be chosen on the test part"),
         ("  test_size: 0.2", "  test_size: 0.9", "leave no rows to train on"),
-        ("  heads: 2", "  heads: 3", "width must be a multiple of heads"),
+        ("  num_heads: 2", "  num_heads: 3", "hidden_size must be a multiple of num_heads"),
         ("  source: scratch", "  source: path", "path must be data/splits when source is scratch"),
         ("  source: scratch", "  source: hub", "LICENSE when source is hub (DVC wants the name of a file"),
         ("  path: data/splits", "  path: LICENSE", "path must be data/splits when source is scratch"),
@@ -35,6 +35,8 @@ TEXT = PARAMS_FILE.read_text(encoding="utf-8")
         ("  source: none", "  source: path", "path must be a checkpoint's folder when source is path, and LICENSE when it is not"),
         ("  source: none", "  source: hub", "repository and revision must be given when source is hub"),
         ('  hypothesis_template: A nota desta redação é {}.', "  hypothesis_template: A nota.", "hypothesis_template must hold {} once"),
+        ("  hidden_size: 16", "  width: 16", "checkpoint.width: width is called hidden_size now; write hidden_size in its place"),
+        ("  rule: ordinal", "  rule: matched", "decision.rule: matched is called linear now"),
         ("\nsample:", "\nsample: [", "is not valid YAML"),
     ],
 )  # fmt: skip
