@@ -1,8 +1,9 @@
 """Seconds of the page's answer on one essay, against its parts called apart: python -m benchmarks.answer.
 
 Apart is how it was before an essay was read once: `Scorer.score` of the essay, then of it and of all that it is without
-one sentence, and `nearest` and `is_far`, each of which reads and embeds it anew. Both take turns, so that they meet the
-same load of the machine. The essays are synthetic ones, joined until they have the length of a real one: 300 words.
+one sentence, and `nearest` and `is_out_of_distribution`, each of which reads and embeds it anew. Both take turns, so
+that they meet the same load of the machine. The essays are synthetic ones, joined until they have the length of a real
+one: 300 words.
 """
 
 import time
@@ -34,7 +35,7 @@ def apart(scorer: Scorer, neighbours: Neighbours, essay: str) -> None:
     text = clean(essay)
     scorer.score([text, *(text[:begin] + text[end:] for begin, end in sentences(text))])
     neighbours.nearest(essay, NEIGHBOURS)
-    neighbours.is_far(essay)
+    neighbours.is_out_of_distribution(essay)
 
 
 def main() -> None:

@@ -28,7 +28,7 @@ import pandas as pd
 from redacoes import compare, crossval, metrics, parameters_file, params, recipes
 from redacoes.baseline import Floats
 from redacoes.crossval import BASELINES, Essays, Fold, Grader
-from redacoes.errors import told
+from redacoes.errors import exit_on_user_error
 from redacoes.params import By, Params
 from redacoes.scoring import Rule
 
@@ -205,5 +205,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with told():
+    with exit_on_user_error():
         main()

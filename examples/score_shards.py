@@ -43,7 +43,7 @@ import ray
 from tqdm import tqdm
 
 from redacoes import checkpoint, portable, sources
-from redacoes.errors import UserError, told
+from redacoes.errors import UserError, exit_on_user_error
 from redacoes.essay_files import EssayFile
 from redacoes.files import abandoned
 from redacoes.scorer import Scorer
@@ -267,7 +267,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="tell the figures of the run as JSON")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, _terminated)
-    with told():
+    with exit_on_user_error():
         try:
             sys.exit(run(options))
         except KeyboardInterrupt:

@@ -41,7 +41,7 @@ from fastapi import HTTPException
 from pydantic import BaseModel, Field
 
 from redacoes.corpus import clean
-from redacoes.errors import UserError, told
+from redacoes.errors import UserError, exit_on_user_error
 from redacoes.scorer import Scorer
 
 WORKERS = 2  # processes that score, one request at a time each
@@ -91,7 +91,7 @@ def main() -> None:
         raise KeyboardInterrupt if os.getpid() == main_process else SystemExit
 
     signal.signal(signal.SIGTERM, end)
-    with told():
+    with exit_on_user_error():
         if not Path(options.model, "model.onnx").is_file():
             raise UserError(
                 f"{options.model} holds no model.onnx; redacoes export --format onnx --out FOLDER writes it"

@@ -22,7 +22,7 @@ from fastapi.responses import JSONResponse
 
 from redacoes import app_class_tab, app_class_views, app_model_view, app_print, app_views
 from redacoes.app_class_tab import ClassTab
-from redacoes.app_parts import Files, in_place, told
+from redacoes.app_parts import Files, as_api_error, in_place
 from redacoes.app_service import CHARACTERS, MEGABYTES, Service, read_text
 from redacoes.app_texts import say
 from redacoes.errors import UserError
@@ -112,7 +112,7 @@ def blocks(service: Service, files: Files) -> gr.Blocks:
         one = score_one(text, language) if shown and text.strip() else gr.skip()
         return one, *of_class.again(language, *of_others)
 
-    @told
+    @as_api_error
     def score(text: str, language: str = "pt") -> dict[str, Any]:
         """Score one essay: predicted, expected, confidence, p_0 to p_10, low, high, tokens, truncated and warnings."""
         found = service.score(text, "en" if language == "en" else "pt")

@@ -61,7 +61,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Class:
+class BatchSummary:
     """What is remembered of a file of essays, so that it can be shown.
 
     Attributes:
@@ -109,7 +109,7 @@ def score(
     student: str | None,
     language: Language,
     progress: Callable[[tuple[int, int]], None],
-) -> tuple[list[Row], Class]:
+) -> tuple[list[Row], BatchSummary]:
     """Return the rows of a file of essays with their scores, and what is shown of them.
 
     Args:
@@ -144,7 +144,7 @@ def score(
         counts[of_row["predicted"]] += 1
     first = [row.beginning(shown) for row in rows if row.score is not None][:SHOWN]
     fault = rejects[0].beginning([]) if rejects else None
-    return rows, Class(path, Columns(names, essay, student), first, counts, len(rejects), fault)
+    return rows, BatchSummary(path, Columns(names, essay, student), first, counts, len(rejects), fault)
 
 
 def _rows(source: EssayFile, windows: Sequence[Window], student: str | None, scores: Iterator[Any]) -> Iterator[Row]:
@@ -159,7 +159,7 @@ def _rows(source: EssayFile, windows: Sequence[Window], student: str | None, sco
                 yield Row(number, name, carried, next(scores), 0, "")
 
 
-def essays(found: Class, language: Language) -> Iterator[tuple[int, str, str]]:
+def essays(found: BatchSummary, language: Language) -> Iterator[tuple[int, str, str]]:
     """Yield number, student's name and essay of each row of a class that has one. Raises RefusedError if it is gone."""
     path, essay, student = _here(found.path, language), found.columns.essay, found.columns.student
     source, windows = _told(language, lambda: _read(path, essay, language))
@@ -169,7 +169,7 @@ def essays(found: Class, language: Language) -> Iterator[tuple[int, str, str]]:
             yield number, _text(carried.get(student), NAME) if student else "", carried[essay]
 
 
-def essay(found: Class, number: int, language: Language) -> tuple[str, str]:
+def essay(found: BatchSummary, number: int, language: Language) -> tuple[str, str]:
     """Return student's name and essay of a row. Raises RefusedError where the file is gone, or there is no essay."""
     for row, name, text in essays(found, language):
         if row == number:
@@ -228,7 +228,7 @@ def reason(fault: str, language: Language) -> str:
     return say(f"row_{fault}", language, most=CHARACTERS)
 
 
-def downloads(rows: Sequence[Row], found: Class, points: float, language: Language, folder: Path) -> list[Path]:
+def downloads(rows: Sequence[Row], found: BatchSummary, points: float, language: Language, folder: Path) -> list[Path]:
     """Write all rows of a class, those that cannot be scored with the reason, for Excel and as a CSV.
 
     Args:

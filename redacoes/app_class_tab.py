@@ -5,9 +5,9 @@ from typing import Any
 import gradio as gr
 
 from redacoes import app_class, app_class_views, app_views, reports
-from redacoes.app_class import ROWS, Class
+from redacoes.app_class import ROWS, BatchSummary
 from redacoes.app_class_views import called
-from redacoes.app_parts import Files, in_place, told
+from redacoes.app_parts import Files, as_api_error, in_place
 from redacoes.app_service import MEGABYTES, RefusedError, Service
 from redacoes.app_texts import say
 from redacoes.essay_files import SUFFIXES
@@ -123,7 +123,7 @@ class ClassTab:
         language: Language,
         request: gr.Request,
         progress: gr.Progress,
-    ) -> tuple[list[app_class.Row], Class]:
+    ) -> tuple[list[app_class.Row], BatchSummary]:
         if path is None:
             raise RefusedError(say("no_file", language))
         self.files.keep(request, path)
@@ -134,7 +134,7 @@ class ClassTab:
 
     def open(
         self,
-        scored: Class | None,
+        scored: BatchSummary | None,
         opened: int | None,
         own: str,
         comment: str,
@@ -147,7 +147,7 @@ class ClassTab:
         number = int(event.row)
         return self.view(scored, number, language), number, *notes.get(number, ("", "")), notes, None
 
-    def view(self, scored: Class | None, number: int, language: Language) -> str:
+    def view(self, scored: BatchSummary | None, number: int, language: Language) -> str:
         """Return the essay in a row, with its score and what moved it, or why it cannot be shown."""
         try:
             name, text = _essay(scored, number, language)
@@ -162,7 +162,7 @@ class ClassTab:
 
     def print_one(
         self,
-        scored: Class | None,
+        scored: BatchSummary | None,
         opened: int | None,
         own: str,
         comment: str,
@@ -179,7 +179,7 @@ class ClassTab:
 
     def print_all(
         self,
-        scored: Class | None,
+        scored: BatchSummary | None,
         opened: int | None,
         own: str,
         comment: str,
@@ -203,7 +203,12 @@ class ClassTab:
         return gr.skip(), str(target), notes
 
     def again(
-        self, language: Language, scored: Class | None, summary: str | None, opened: int | None, shown: str | None
+        self,
+        language: Language,
+        scored: BatchSummary | None,
+        summary: str | None,
+        opened: int | None,
+        shown: str | None,
     ) -> tuple[Any, Any]:
         """Show in another language what is shown; what is not yet may have come in the meantime, and is let be."""
         points = self.service.points
@@ -269,7 +274,7 @@ class ClassTab:
         with gr.Column(visible=False):
             column, download = gr.Textbox("essay"), gr.File()
             gr.Button().click(
-                told(self.score_file),
+                as_api_error(self.score_file),
                 [self.table, column, language],
                 [self.summary, download],
                 api_name="score_file",
@@ -278,7 +283,7 @@ class ClassTab:
             )
 
 
-def _essay(scored: Class | None, number: int | None, language: Language) -> tuple[str, str]:
+def _essay(scored: BatchSummary | None, number: int | None, language: Language) -> tuple[str, str]:
     if scored is None or number is None:
         raise RefusedError(say("no_class", language))
     return app_class.essay(scored, number, language)

@@ -2,7 +2,7 @@
 
 from html import escape
 
-from redacoes.app_class import Class, Row, told_reject
+from redacoes.app_class import BatchSummary, Row, told_reject
 from redacoes.app_texts import mean, say
 from redacoes.app_views import section, wide
 from redacoes.explanation_page import chart
@@ -50,7 +50,7 @@ def called(name: str, number: int, language: Language) -> str:
     return name or say("row", language, number=number)
 
 
-def many(found: Class, points: float, language: Language) -> str:
+def many(found: BatchSummary, points: float, language: Language) -> str:
     """Return how many essays of a file were scored, how their scores are spread, and the first of them.
 
     Args:
@@ -81,7 +81,7 @@ def many(found: Class, points: float, language: Language) -> str:
     )
 
 
-def _table(found: Class, points: float, language: Language) -> str:
+def _table(found: BatchSummary, points: float, language: Language) -> str:
     names = ["predicted", *(["class"] if points != 1 else []), "expected", "low", "high", "truncated"]
     carried = list(found.first[0].carried)
     header = [say("name", language), *(say(name, language) for name in names), *carried]

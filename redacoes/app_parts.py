@@ -54,7 +54,7 @@ class Files:
                     continue
 
 
-def told(handler: Callable[..., Any]) -> Callable[..., Any]:
+def as_api_error(handler: Callable[..., Any]) -> Callable[..., Any]:
     """Have a client of the API told, by an error, what it cannot have, and nothing of it in the log."""
 
     @wraps(handler)

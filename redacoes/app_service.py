@@ -18,7 +18,7 @@ import pandas as pd
 from redacoes import corpus, documents
 from redacoes.app_texts import say
 from redacoes.errors import FileError, UserError
-from redacoes.explain import Effect, score_by_sentence
+from redacoes.explain import Attribution, score_with_occlusion
 from redacoes.languages import Language
 from redacoes.neighbours import Neighbour, Neighbours
 from redacoes.portable import SCORER
@@ -55,7 +55,7 @@ class Answer:
 
     text: str
     score: dict[str, Any]
-    effects: list[Effect] | None
+    effects: list[Attribution] | None
     neighbours: list[Neighbour]
     warnings: list[str]
 
@@ -154,7 +154,7 @@ class Service:
         few = len(spans) <= SENTENCES
         with ThreadPoolExecutor(1) as beside:
             compared = beside.submit(self._neighbours.compare, essay, NEIGHBOURS) if self._neighbours else None
-            score, effects = score_by_sentence(scorer, essay, spans if few else [])
+            score, effects = score_with_occlusion(scorer, essay, spans if few else [])
         nearest, far = compared.result() if compared else ([], False)
         warnings = []
         if score["truncated"]:

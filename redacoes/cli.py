@@ -25,7 +25,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
-from redacoes.errors import UserError, nearest, told
+from redacoes.errors import UserError, exit_on_user_error, nearest
 
 COMMANDS = (
     "adopt",
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command is None:
         parser.print_help()
         return 2
-    with told(), _hint_of_project(options.command):
+    with exit_on_user_error(), _hint_of_project(options.command):
         status: int = options.run(options)
     return status
 

@@ -237,7 +237,7 @@ def headline(
     }
 
 
-def told(best: Mapping[str, Any]) -> str:
+def shortfall(best: Mapping[str, Any]) -> str:
     """Return a sentence where the model is not better on validation than the best baseline, else an empty string."""
     if not falls_short(best):
         return ""

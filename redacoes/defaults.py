@@ -51,7 +51,7 @@ def settle(train: Train, config: Any, weights: bool, validated: bool) -> Settled
     return Settled(**values)
 
 
-def told(train: Train, settled: Settled) -> str:
+def describe(train: Train, settled: Settled) -> str:
     """Return a line that says which values stand for nulls, or an empty string where none does."""
     asked = train.model_dump()
     taken = [f"{name} {str(value).lower()}" for name, value in settled.model_dump().items() if value != asked[name]]

@@ -34,7 +34,7 @@ class FileError(UserError):
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def exit_on_user_error() -> Iterator[None]:
     """End the process with one sentence on stderr if the block fails by what a user can mend.
 
     That is a UserError (exit status 1), a disk that is full or read-only (1), or Ctrl-C (130). Any other exception is a

@@ -29,7 +29,7 @@ MANY = 12  # of them at most: while they are scored, the next are read
 
 
 @dataclass(frozen=True)
-class Effect:
+class Attribution:
     """A span of the cleaned text, and how many points of expected score it adds.
 
     Attributes:
@@ -46,7 +46,7 @@ class Effect:
 
 
 @dataclass(frozen=True)
-class Words:
+class WordAttributions:
     """The effects of an essay's words, and how well they add up.
 
     Attributes:
@@ -60,7 +60,7 @@ class Words:
         of_encoder: Whether all this is of the encoder's part alone, since the rule ordinal also weighs the text.
     """
 
-    effects: list[Effect]
+    effects: list[Attribution]
     seen: list[bool]
     expected: float
     baseline: float
@@ -75,7 +75,7 @@ class Words:
         return self.gap <= self.tolerance
 
 
-def by_sentence(scorer: Scorer, text: str | Reading, progress: bool = False) -> list[Effect]:
+def occlusion(scorer: Scorer, text: str | Reading, progress: bool = False) -> list[Attribution]:
     """Return the effect of each sentence: the expected score of the text minus that of the text without it.
 
     That is exact, and not additive: what two sentences say twice, either alone can say. Of a text that is too long for
@@ -93,13 +93,13 @@ def by_sentence(scorer: Scorer, text: str | Reading, progress: bool = False) -> 
         ValueError: The text holds nothing that can be read.
     """
     essay = read(scorer, text)
-    return score_by_sentence(scorer, essay, sentences(essay.text), progress)[1]
+    return score_with_occlusion(scorer, essay, sentences(essay.text), progress)[1]
 
 
-def score_by_sentence(
+def score_with_occlusion(
     scorer: Scorer, essay: Reading, spans: Sequence[tuple[int, int]], progress: bool = False
-) -> tuple[dict[str, Any], list[Effect]]:
-    """Return the row that :meth:`redacoes.Scorer.score` returns of an essay, and what `by_sentence` does, in one pass.
+) -> tuple[dict[str, Any], list[Attribution]]:
+    """Return the row that :meth:`redacoes.Scorer.score` returns of an essay, and what `occlusion` does, in one pass.
 
     Args:
         scorer: Any, of either backend.
@@ -115,7 +115,7 @@ def score_by_sentence(
     whole, *rest = table["expected"].tolist()
     effects = dict(zip(seen, (whole - score for score in rest), strict=True))
     row = {str(name): value for name, value in table.iloc[:1].to_dict("records")[0].items()}
-    return row, [Effect(begin, end, essay.text[begin:end], effects.get((begin, end), 0.0)) for begin, end in spans]
+    return row, [Attribution(begin, end, essay.text[begin:end], effects.get((begin, end), 0.0)) for begin, end in spans]
 
 
 def read(scorer: Scorer, text: str | Reading) -> Reading:
@@ -137,13 +137,13 @@ def _touches(span: tuple[int, int], places: Sequence[tuple[int, int]]) -> bool:
     return any(begin < span[1] and end > span[0] for begin, end in near)
 
 
-def by_word(
+def integrated_gradients(
     scorer: Scorer,
     text: str | Reading,
     tolerance: float = TOLERANCE,
     steps: tuple[int, int] = STEPS,
     progress: bool = False,
-) -> Words:
+) -> WordAttributions:
     """Return the effect of each word by integrated gradients of the expected score over the word embeddings.
 
     Sundararajan, Taly and Yan, 2017, "Axiomatic Attribution for Deep Networks", arXiv:1703.01365. The path leads from a
@@ -189,9 +189,9 @@ def by_word(
         if not tokens.special[place]:
             begin, end = tokens.spans[place]
             parts[max(bisect_right(begins, max(begin, end - 1)) - 1, 0)].append(float(effect))
-    effects = [Effect(b, e, text[b:e], fsum(part)) for (b, e), part in zip(words, parts, strict=True)]
-    ends = float(expected), float(baseline)
-    return Words(effects, [bool(part) for part in parts], *ends, gap, count, tolerance, scorer.text is not None)
+    effects = [Attribution(b, e, text[b:e], fsum(part)) for (b, e), part in zip(words, parts, strict=True)]
+    ends, of_encoder = (float(expected), float(baseline)), scorer.text is not None
+    return WordAttributions(effects, [bool(part) for part in parts], *ends, gap, count, tolerance, of_encoder)
 
 
 def _integral(

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import Any
 
-from redacoes.explain import Effect, Words
+from redacoes.explain import Attribution, WordAttributions
 from redacoes.explanation_texts import say
 from redacoes.formatting import beginning
 from redacoes.languages import Language, typeset
@@ -38,8 +38,8 @@ class Explanation:
     text: str
     score: dict[str, Any]
     most: int
-    sentences: list[Effect] | None
-    words: Words | None
+    sentences: list[Attribution] | None
+    words: WordAttributions | None
     neighbours: list[Neighbour] | None
     far: bool | None
 
@@ -94,7 +94,7 @@ class Explanation:
                 lines.append("  It is far from all of them: less like them than 99 % of them are")
         return "\n".join(lines)
 
-    def _words(self, words: Words, colour: bool) -> list[str]:
+    def _words(self, words: WordAttributions, colour: bool) -> list[str]:
         largest = _largest(words.effects)
         lines = [ends(words)]
         up = sorted((effect for effect in words.effects if effect.effect > 0), key=lambda effect: -effect.effect)
@@ -115,7 +115,7 @@ class Explanation:
         return [*lines, text]
 
 
-def ends(words: Words, language: Language = "en") -> str:
+def ends(words: WordAttributions, language: Language = "en") -> str:
     """Return where the effects of words lead from and to, and how well they add up."""
     missed = say("missed", language, gap=typeset(f"{words.gap:.4f}", language), steps=words.steps)
     if not words.is_complete:
@@ -131,7 +131,7 @@ def points(effect: float, decimals: int = 2) -> str:
     return shown if float(shown) else f" {shown[1:]}"
 
 
-def _largest(effects: Sequence[Effect]) -> float:
+def _largest(effects: Sequence[Attribution]) -> float:
     return max((abs(effect.effect) for effect in effects), default=0.0)
 
 
@@ -142,7 +142,7 @@ def _painted(text: str, effect: float, largest: float, colour: bool) -> str:
     return f"{strong}{BLUE if effect > 0 else ORANGE}{text}{PLAIN}"
 
 
-def _marked(effect: Effect, largest: float, colour: bool) -> str:
+def _marked(effect: Attribution, largest: float, colour: bool) -> str:
     if abs(effect.effect) < NOTABLE * largest or not effect.effect:
         return effect.text
     return _painted(f"{effect.text}({points(effect.effect, 3)})", effect.effect, largest, colour)

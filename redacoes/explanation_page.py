@@ -5,7 +5,7 @@ from html import escape
 from itertools import groupby
 from typing import Any
 
-from redacoes.explain import Effect, Words
+from redacoes.explain import Attribution, WordAttributions
 from redacoes.explanation import Explanation, ends, points
 from redacoes.explanation_texts import say
 from redacoes.formatting import beginning
@@ -153,7 +153,7 @@ def chart(values: Sequence[float], names: Sequence[str], label: str, form: str, 
     return f'<div class="{kind}" role="img" aria-label="{escape(label)}: {numbers}">{"".join(drawn)}</div>'
 
 
-def _sentences(text: str, effects: Sequence[Effect], truncated: bool, language: Language) -> list[str]:
+def _sentences(text: str, effects: Sequence[Attribution], truncated: bool, language: Language) -> list[str]:
     rows = [
         [str(place), typeset(points(effect.effect), language), effect.text] for place, effect in enumerate(effects, 1)
     ]
@@ -169,7 +169,7 @@ def _sentences(text: str, effects: Sequence[Effect], truncated: bool, language: 
     ]
 
 
-def tinted(text: str, effects: Sequence[Effect], language: Language, decimals: int = 2) -> str:
+def tinted(text: str, effects: Sequence[Attribution], language: Language, decimals: int = 2) -> str:
     """Return an essay whose sentences are tinted by their effects, each followed by its number.
 
     Args:
@@ -186,7 +186,7 @@ def tinted(text: str, effects: Sequence[Effect], language: Language, decimals: i
     return _essay(text, effects, pieces)
 
 
-def _words(text: str, words: Words, language: Language) -> list[str]:
+def _words(text: str, words: WordAttributions, language: Language) -> list[str]:
     largest = max(abs(effect.effect) for effect in words.effects)
     not_seen = escape(say("not_seen", language))
     pieces = [
@@ -211,7 +211,7 @@ def _words(text: str, words: Words, language: Language) -> list[str]:
     ]
 
 
-def _span(effect: Effect, largest: float, shown: str, number: str = "") -> str:
+def _span(effect: Attribution, largest: float, shown: str, number: str = "") -> str:
     if shown[0] not in "+−" or abs(effect.effect) < LEAST * largest:
         return f'<span title="{shown}">{escape(effect.text)}{number}</span>'
     kind = "up" if effect.effect > 0 else "down"
@@ -219,7 +219,7 @@ def _span(effect: Effect, largest: float, shown: str, number: str = "") -> str:
     return f'<span class="{kind}" style="--share: {share:.3f}" title="{shown}">{escape(effect.text)}{number}</span>'
 
 
-def _essay(text: str, effects: Sequence[Effect], pieces: Sequence[str]) -> str:
+def _essay(text: str, effects: Sequence[Attribution], pieces: Sequence[str]) -> str:
     """Return the text with each span replaced by its piece of HTML; between spans there is nothing but space."""
     parts, end = [], 0
     for effect, piece in zip(effects, pieces, strict=True):

@@ -141,7 +141,7 @@ class Neighbours:
             for place, row in ((place, self._train[int(place)]) for place in best)
         ]
 
-    def is_far(self, text: str | Reading) -> bool:
+    def is_out_of_distribution(self, text: str | Reading) -> bool:
         """Tell whether `text` is unlike 99 % of the training essays, by its vector or by its words.
 
         By its vector: farther from its nearest training essay than they are from theirs. The distance is Euclid's, to
@@ -163,7 +163,7 @@ class Neighbours:
         return bool(distance > self.threshold or _characters_by_token(self._scorer, essay) < self.shortest)
 
     def compare(self, text: str | Reading, count: int = 5) -> tuple[list[Neighbour], bool]:
-        """Return what `nearest` and `is_far` do of one text, whose vector is computed once."""
+        """Return what `nearest` and `is_out_of_distribution` do of one text, whose vector is computed once."""
         essay = self._read(text)
         pooled = self._pooled(essay)
         return self._nearest(pooled, count), self._is_far(essay, pooled)

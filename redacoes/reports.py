@@ -14,7 +14,7 @@ from pathlib import Path
 from redacoes import app_views
 from redacoes.app_service import Answer, Service
 from redacoes.app_texts import say
-from redacoes.explain import Effect
+from redacoes.explain import Attribution
 from redacoes.explanation import points as signed
 from redacoes.explanation_page import LEAST, document, table
 from redacoes.languages import Language, typeset
@@ -93,7 +93,7 @@ def _article(report: Report, service: Service, language: Language) -> str:
     return "\n".join(["<article>", *parts, "</article>"])
 
 
-def _moved(effects: Sequence[Effect], points: float, language: Language) -> list[str]:
+def _moved(effects: Sequence[Attribution], points: float, language: Language) -> list[str]:
     """Return the sentences that changed the score most, in either direction."""
     least = LEAST * max((abs(effect.effect) for effect in effects), default=0.0)
     order = sorted((effect for effect in effects if abs(effect.effect) > least), key=lambda effect: -effect.effect)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import psutil
 
 from redacoes import params
-from redacoes.errors import UserError, told
+from redacoes.errors import UserError, exit_on_user_error
 
 SHELLS = {"sh", "bash", "dash", "zsh", "fish", "ksh", "busybox"}
 PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -26,7 +26,7 @@ def run(main: Callable[[params.Params], None], refused: str = "") -> None:
     """
     if "DVC_STAGE" in os.environ:  # DVC sets it; whoever runs a stage by hand may well leave it running
         die_with_parent()
-    with told():
+    with exit_on_user_error():
         try:
             loaded = params.load("params.yaml")
         except UserError as error:

@@ -33,7 +33,7 @@ SEED = 0  # of the components, which are found by drawing
 
 
 @dataclass(frozen=True, eq=False)
-class Words:
+class TfIdf:
     """TF-IDF, as scikit-learn has it: ``(1 + log count) * idf``, scaled to a length of 1.
 
     Attributes:
@@ -79,7 +79,7 @@ class TextRegression:
     weights: Floats
     intercept: float
     top: int
-    words: Words | None
+    words: TfIdf | None
 
     @classmethod
     def fit(
@@ -130,7 +130,7 @@ class TextRegression:
         ridge, left_out = penalised(np.hstack([known * share, tfidf @ axes.T]), scores, groups)
         of_surface, of_axes = np.split(ridge.coef_, [known.shape[1]])
         terms = tuple(vectorizer.get_feature_names_out())
-        found = Words(terms, vectorizer.idf_, of_axes @ axes, words.ngrams)
+        found = TfIdf(terms, vectorizer.idf_, of_axes @ axes, words.ngrams)
         return cls(mean, spread, of_surface * share, float(ridge.intercept_), top, found), left_out
 
     def predict(self, texts: Sequence[str]) -> Floats:
@@ -171,7 +171,7 @@ class TextRegression:
             words, count = None, len(surface.NAMES)
             if "terms" in values:
                 terms = tuple(values["terms"])
-                words = Words(terms, arrays["idf"], arrays["word_weights"], int(values["ngrams"]))
+                words = TfIdf(terms, arrays["idf"], arrays["word_weights"], int(values["ngrams"]))
                 _require(len(terms), words.idf, words.weights)
             _require(count, arrays["mean"], arrays["spread"])
             _require(2 * count, arrays["weights"])

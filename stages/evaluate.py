@@ -48,7 +48,7 @@ def main(params: Params) -> None:
     best = compare.with_best_baseline(
         {name: part[1] for name, part in decided.items()}, predictions_of, of_classes.shape[1], bootstrap
     )
-    if told := compare.told(best):
+    if told := compare.shortfall(best):
         warn(told)
     with staged(*OUTPUTS) as [rule, headline, evaluation, intervals, predictions, confusion, reliability]:
         measured = {name: metrics.report(*part, bins) for name, part in decided.items()}

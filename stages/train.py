@@ -16,7 +16,7 @@ def main(params: Params) -> None:
     base = Path("models/base")
     validated = params.split.validation == "own"
     train = defaults.settle(params.train, checkpoint.load_config(base), checkpoint.has_weights(base), validated)
-    if line := defaults.told(params.train, train):
+    if line := defaults.describe(params.train, train):
         print(line, file=sys.stderr)
     parts = arrow.load("data/tokenized")
     tokenizer = checkpoint.load_tokenizer(base)

@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
         raise UserError("--neighbours must be 0 or more")
     target = _writable(options.html) if options.html else None
     text = essay.read(options.file)
-    from redacoes.explain import by_word, score_by_sentence
+    from redacoes.explain import integrated_gradients, score_with_occlusion
     from redacoes.explanation import Explanation
     from redacoes.explanation_page import page
     from redacoes.languages import of_locale
@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
     neighbours = Neighbours.load(scorer) if options.neighbours else None
     reading = scorer.read(text, cleaned=True)
     spans = sentences(text) if by != "word" else []
-    score, effects = score_by_sentence(scorer, reading, spans, progress)
+    score, effects = score_with_occlusion(scorer, reading, spans, progress)
     nearest, far = neighbours.compare(reading, options.neighbours) if neighbours else (None, None)
     found = Explanation(
         name=Path(options.file).name if options.file != "-" else "standard input",
@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
         score=score,
         most=scorer.tokenize.max_length,
         sentences=effects if by != "word" else None,
-        words=by_word(scorer, reading, progress=progress) if by != "sentence" else None,
+        words=integrated_gradients(scorer, reading, progress=progress) if by != "sentence" else None,
         neighbours=nearest,
         far=far,
     )

@@ -48,7 +48,7 @@ def _page(found: dict[str, Any]) -> str:
     ]
     if best := found["best_baseline"]:
         lines.append(f"  {compare.shown(best)}")
-        if told := compare.told(best):
+        if told := compare.shortfall(best):
             lines.append(f"warning      {told}")
     lines += [f"problem      {problem}" for problem in found.get("problems", [])]
     for stage, reasons in found.get("stale", {}).items():

@@ -16,7 +16,7 @@ from safetensors.numpy import load_file, save_file
 from redacoes import arrow, checkpoint, wordpiece
 from redacoes.cli import main
 from redacoes.errors import UserError
-from redacoes.explain import by_sentence, by_word
+from redacoes.explain import integrated_gradients, occlusion
 from redacoes.files import write_json
 from redacoes.neighbours import Neighbours
 from redacoes.portable import portable_config
@@ -84,7 +84,7 @@ def scorer(planted: Path) -> Scorer:
 
 
 def test_the_planted_sentences_come_first_and_are_exact(scorer: Scorer) -> None:
-    effects = by_sentence(scorer, ESSAY)
+    effects = occlusion(scorer, ESSAY)
     assert [effect.text for effect in effects] == ["O dia passa.", "A escola bela ensina alunos.", "Um livro feio cansa.", "A turma passa o dia."]  # fmt: skip
     assert max(effects, key=lambda effect: effect.effect).text == "A escola bela ensina alunos."
     assert min(effects, key=lambda effect: effect.effect).text == "Um livro feio cansa."
@@ -97,7 +97,7 @@ def test_the_planted_sentences_come_first_and_are_exact(scorer: Scorer) -> None:
 
 
 def test_the_planted_words_come_first_and_add_up(scorer: Scorer) -> None:
-    words = by_word(scorer, ESSAY)
+    words = integrated_gradients(scorer, ESSAY)
     ranked = [effect.text for effect in sorted(words.effects, key=lambda effect: -abs(effect.effect))]
     assert set(ranked[:2]) == {"bela", "feio"}
     by_text = {effect.text: effect.effect for effect in words.effects}
@@ -115,11 +115,11 @@ def test_the_planted_words_come_first_and_add_up(scorer: Scorer) -> None:
 
 
 def test_a_gap_is_reported_and_more_steps_close_it(scorer: Scorer) -> None:
-    rough = by_word(scorer, ESSAY, tolerance=1e-9, steps=(1, 2))
+    rough = integrated_gradients(scorer, ESSAY, tolerance=1e-9, steps=(1, 2))
     assert rough.steps == 2
     assert not rough.is_complete
     assert rough.tolerance == 1e-9
-    fine = by_word(scorer, ESSAY, tolerance=1e-3, steps=(1, 512))
+    fine = integrated_gradients(scorer, ESSAY, tolerance=1e-3, steps=(1, 512))
     assert 2 < fine.steps <= 512
     assert fine.gap <= 1e-3 < rough.gap
 
@@ -127,14 +127,14 @@ def test_a_gap_is_reported_and_more_steps_close_it(scorer: Scorer) -> None:
 def test_what_is_cut_off_has_no_effect(scorer: Scorer) -> None:
     text = f"A bela. {'O dia passa. ' * 8}O feio é belo. {'O dia passa. ' * 12}Fim."
     assert scorer.score([text])["truncated"][0]
-    words = by_word(scorer, text)
+    words = integrated_gradients(scorer, text)
     place = text.split().index("feio")
     assert not words.seen[place]
     assert words.effects[place].effect == 0
     assert words.seen[1]
     assert words.effects[1].effect > 0.2
     assert words.is_complete
-    effects = by_sentence(scorer, text)
+    effects = occlusion(scorer, text)
     [hidden] = [effect for effect in effects if "feio" in effect.text]
     assert hidden.effect == 0
     without = text[: hidden.begin] + text[hidden.end :]
@@ -142,25 +142,25 @@ def test_what_is_cut_off_has_no_effect(scorer: Scorer) -> None:
 
 
 def test_odd_essays(scorer: Scorer) -> None:
-    [only] = by_sentence(scorer, "A escola bela ensina")  # which is compared with an empty essay
+    [only] = occlusion(scorer, "A escola bela ensina")  # which is compared with an empty essay
     assert only.effect == pytest.approx(scorer.score(["A escola bela ensina"])["expected"][0] - 5, abs=1e-3)
     for text in ("x", "...", "😀 العربية", "Foo. ['']", "a" * 5000, "a. " * 300, "[SEP] [PAD] bela"):
-        words = by_word(scorer, text)
+        words = integrated_gradients(scorer, text)
         assert words.is_complete
         assert len(words.effects) == len(text.split())
-        assert len(by_sentence(scorer, text)) == len(sentences(text))
+        assert len(occlusion(scorer, text)) == len(sentences(text))
     for nothing in ("", " \n\u200b"):
         with pytest.raises(ValueError, match="nothing that can be read"):
-            by_sentence(scorer, nothing)
+            occlusion(scorer, nothing)
         with pytest.raises(ValueError, match="nothing that can be read"):
-            by_word(scorer, nothing)
+            integrated_gradients(scorer, nothing)
 
 
 def test_several_threads_explain_at_once(scorer: Scorer) -> None:
     texts = [f"{ESSAY} {'A bela. ' * n}" for n in range(6)]
-    alone = [(by_sentence(scorer, text), by_word(scorer, text)) for text in texts]
+    alone = [(occlusion(scorer, text), integrated_gradients(scorer, text)) for text in texts]
     with ThreadPoolExecutor(6) as pool:
-        together = list(pool.map(lambda text: (by_sentence(scorer, text), by_word(scorer, text)), texts))
+        together = list(pool.map(lambda text: (occlusion(scorer, text), integrated_gradients(scorer, text)), texts))
     for mine, other in zip(alone, together, strict=True):
         np.testing.assert_allclose([e.effect for e in mine[0]], [e.effect for e in other[0]], atol=1e-5)
         np.testing.assert_allclose([e.effect for e in mine[1].effects], [e.effect for e in other[1].effects], atol=1e-5)
@@ -168,9 +168,9 @@ def test_several_threads_explain_at_once(scorer: Scorer) -> None:
 
 def test_without_gradients_only_sentences_are_told_apart(scorer: Scorer) -> None:
     plain = replace(scorer, classifier=None)  # as one of ONNX Runtime is
-    assert by_sentence(plain, ESSAY) == by_sentence(scorer, ESSAY)
+    assert occlusion(plain, ESSAY) == occlusion(scorer, ESSAY)
     with pytest.raises(UserError, match="ONNX Runtime gives no gradients"):
-        by_word(plain, ESSAY)
+        integrated_gradients(plain, ESSAY)
     with pytest.raises(UserError, match="ONNX Runtime gives no vectors"):
         Neighbours.load(plain)
 
@@ -180,8 +180,8 @@ def test_sentences_have_the_same_effects_in_onnx_runtime(planted: Path, scorer: 
 
     tokenize = PARAMS.tokenize.model_copy(update=TOKENIZE)
     export(planted, "onnx", False, tmp_path / "onnx", {"tokenize": TOKENIZE}, TEXTS, tokenize)
-    in_onnx = by_sentence(Scorer.load(tmp_path / "onnx", "onnx"), ESSAY)
-    for mine, other in zip(by_sentence(scorer, ESSAY), in_onnx, strict=True):
+    in_onnx = occlusion(Scorer.load(tmp_path / "onnx", "onnx"), ESSAY)
+    for mine, other in zip(occlusion(scorer, ESSAY), in_onnx, strict=True):
         assert mine.effect == pytest.approx(other.effect, abs=1e-4)
 
 
@@ -198,7 +198,7 @@ def test_words_of_each_family_add_up(make_scorer: Callable[[str], Path], tmp_pat
     shutil.copytree(make_scorer(family), tmp_path / "scorer")
     scorer = Scorer.load(altered(tmp_path / "scorer", louder, {"max_length": 32, "truncation": "head_tail"}))
     text = "A educação número 7 é um direito de todos.\nOs cidadãos, e não poucos! Ação " + "é de todos " * 12
-    words = by_word(scorer, text, tolerance=1e-3)
+    words = integrated_gradients(scorer, text, tolerance=1e-3)
     assert words.is_complete
     assert max(abs(effect.effect) for effect in words.effects) > 1e-3  # else there would be nothing to add up
     assert words.expected == pytest.approx(scorer.score([text])["expected"][0], abs=1e-3)
@@ -290,7 +290,7 @@ def test_a_near_copy_finds_its_original(trained: Scorer) -> None:
         [same] = neighbours.nearest(essay["essay"], 1)
         assert (same.row, same.score, same.essay) == (essay["row"], essay["score"], essay["essay"])
         assert same.similarity == pytest.approx(1, abs=1e-3)
-        assert not neighbours.is_far(essay["essay"])
+        assert not neighbours.is_out_of_distribution(essay["essay"])
     long = max(essays, key=lambda essay: len(essay["essay"]))
     near = long["essay"].replace(" os ", " as ", 1)
     assert near != long["essay"]
@@ -303,14 +303,14 @@ def test_a_near_copy_finds_its_original(trained: Scorer) -> None:
     assert rows == [essay["row"] for essay in essays] * 3
 
     unseen = list(arrow.load("data/splits")["test"]["essay"])
-    assert sum(map(neighbours.is_far, unseen)) <= len(unseen) / 4  # essays of the same kind are not far
+    assert sum(map(neighbours.is_out_of_distribution, unseen)) <= len(unseen) / 4  # essays of the same kind are not far
     for strange in (
         "😀 " * 60,
         "asdf qwer zxcv fdsa qwerty " * 20,
         "The school is important because students learn many things there, and they live in the city. " * 5,
         "مرحبا بالعالم " * 20,
     ):
-        assert neighbours.is_far(strange)
+        assert neighbours.is_out_of_distribution(strange)
 
     # vectors are computed once, and again when they are damaged
     again = Neighbours.load(trained)

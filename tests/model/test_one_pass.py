@@ -12,7 +12,7 @@ import pytest
 
 from redacoes import corpus, explain, tokens
 from redacoes.app_service import NEIGHBOURS, Answer, Service
-from redacoes.explain import by_sentence
+from redacoes.explain import occlusion
 from redacoes.neighbours import Neighbours
 from redacoes.scorer import Scorer
 from tests.support.project import Clone
@@ -99,7 +99,12 @@ def parts(scorer: Scorer, neighbours: Neighbours | None) -> tuple[Any, ...]:
     """Return what is said of the essay by the functions of the README, each called apart."""
     assert neighbours
     row = scorer.score([ESSAY]).to_dict("records")[0]
-    return row, by_sentence(scorer, ESSAY), neighbours.nearest(ESSAY, NEIGHBOURS), neighbours.is_far(ESSAY)
+    return (
+        row,
+        occlusion(scorer, ESSAY),
+        neighbours.nearest(ESSAY, NEIGHBOURS),
+        neighbours.is_out_of_distribution(ESSAY),
+    )
 
 
 def same(answer: Answer, row: Any, effects: Any, nearest: Any, far: bool) -> None:
@@ -112,7 +117,7 @@ def same(answer: Answer, row: Any, effects: Any, nearest: Any, far: bool) -> Non
 
 def test_a_sentence_is_taken_out_as_if_it_had_never_been_written(trained: Scorer) -> None:
     text = corpus.clean(ESSAY)
-    effects = by_sentence(trained, ESSAY)
+    effects = occlusion(trained, ESSAY)
     without = [text[: one.begin] + text[one.end :] for one in effects]
     scores = trained.score([text, *without])["expected"].to_numpy()
     np.testing.assert_allclose([one.effect for one in effects], scores[0] - scores[1:], atol=3e-6)

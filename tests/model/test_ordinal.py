@@ -11,7 +11,7 @@ import pytest
 from redacoes import checkpoint, export, synthetic, wordpiece
 from redacoes.corpus import clean
 from redacoes.errors import UserError
-from redacoes.explain import by_sentence, by_word
+from redacoes.explain import integrated_gradients, occlusion
 from redacoes.files import write_json
 from redacoes.params import Baseline, Tokenize
 from redacoes.scorer import Scorer, digest_of
@@ -103,15 +103,15 @@ def test_an_export_gives_the_same_rows(folder: Path, scorer: Scorer, tmp_path: P
 
 def test_occlusion_explains_the_whole_scorer_and_gradients_the_encoder(scorer: Scorer) -> None:
     text = "A escola ensina. " + "O dia passa devagar e ninguém se lembra disso. " * 12 + "Portanto, é preciso ler!"
-    effects = by_sentence(scorer, text)
+    effects = occlusion(scorer, text)
     expected = scorer.score([text])["expected"][0]
     for effect in (effects[0], effects[6], effects[-1]):  # the middle is cut off, which the text regression reads
         without = scorer.score([text.replace(effect.text, "", 1)])["expected"][0]
         assert effect.effect == pytest.approx(expected - without, abs=1e-4)
     assert all(effect.effect for effect in effects)
-    [only] = by_sentence(scorer, "Portanto, é preciso ler!")
+    [only] = occlusion(scorer, "Portanto, é preciso ler!")
     assert np.isfinite(only.effect)
-    words = by_word(scorer, text)
+    words = integrated_gradients(scorer, text)
     assert words.of_encoder
     model = softmax(scorer.logits(scorer.encode([text])[0])) @ np.arange(11)
     assert words.expected == pytest.approx(model[0], abs=1e-4)
@@ -139,7 +139,7 @@ def test_a_model_of_before_is_loaded_as_it_was(folder: Path, tmp_path: Path) -> 
     found = old.score(NEW)
     assert found["predicted"].tolist() == Decision("linear", 1.25, -0.5).apply(probabilities).tolist()
     assert found["p_3"].to_numpy() == pytest.approx(probabilities[:, 3], abs=1e-6)
-    assert not by_word(old, NEW[0]).of_encoder
+    assert not integrated_gradients(old, NEW[0]).of_encoder
 
 
 def test_a_rule_for_other_scores_is_refused(folder: Path, tmp_path: Path) -> None:

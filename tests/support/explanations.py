@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from redacoes.explain import Effect, Words
+from redacoes.explain import Attribution, WordAttributions
 from redacoes.explanation import Explanation
 from redacoes.sentences import sentences
 
@@ -14,9 +14,12 @@ EFFECTS = {"bela": 0.8, "feio": -0.6}  # of words; of a sentence, those of its w
 def explained(text: str, gap: float = 0.001, seen: int | None = None) -> Explanation:
     """An explanation in which the words of `EFFECTS` have an effect, of which the model saw `seen` words."""
     places = [match.span() for match in re.finditer(r"\S+", text)]
-    words = [Effect(begin, end, text[begin:end], EFFECTS.get(text[begin:end].strip('"'), 0.0)) for begin, end in places]
+    words = [
+        Attribution(begin, end, text[begin:end], EFFECTS.get(text[begin:end].strip('"'), 0.0)) for begin, end in places
+    ]
     within = [
-        Effect(b, e, text[b:e], sum(word.effect for word in words if b <= word.begin < e)) for b, e in sentences(text)
+        Attribution(b, e, text[b:e], sum(word.effect for word in words if b <= word.begin < e))
+        for b, e in sentences(text)
     ]
     score: dict[str, Any] = {"predicted": 5, "expected": 5.25, "confidence": 0.4, "low": 3, "high": 8}
     score |= {f"p_{k}": 1 / 11 for k in range(11)} | {"tokens": 48, "truncated": seen is not None}
@@ -28,7 +31,7 @@ def explained(text: str, gap: float = 0.001, seen: int | None = None) -> Explana
         score,
         48,
         within,
-        Words(words, saw, 5.2, 5.0, gap, 16, 0.01, False),
+        WordAttributions(words, saw, 5.2, 5.0, gap, 16, 0.01, False),
         None,
         None,
     )

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from redacoes import app_class, app_class_views, app_service, reports
-from redacoes.app_class import Class, Row
+from redacoes.app_class import BatchSummary, Row
 from redacoes.app_service import RefusedError, Service
 from redacoes.columns import Columns
 from redacoes.languages import Language
@@ -126,7 +126,7 @@ def class_file(folder: Path, kind: str = "csv") -> Path:
     return path
 
 
-def scored(service: Service, path: Path) -> tuple[list[Row], Class]:
+def scored(service: Service, path: Path) -> tuple[list[Row], BatchSummary]:
     return app_class.score(service, str(path), "redação", "aluno", "pt", lambda done: None)
 
 
@@ -210,11 +210,11 @@ def test_columns_of_a_file_are_told_in_the_users_language(tmp_path: Path) -> Non
         app_class.look(str(tmp_path / "a.csv"), "pt")
 
 
-def a_class(predicted: list[int], count: int = 2) -> Class:
+def a_class(predicted: list[int], count: int = 2) -> BatchSummary:
     score = {"predicted": 7, "expected": 6.84, "low": 5, "high": 9, "truncated": False}
     first = [Row(place, f"<Ana {place}>", {"turma": "3ª B", "t": "<b>"}, score, 0, "") for place in range(1, count + 1)]
     fault = Row(9, "", {}, None, 10, "empty")
-    return Class("a.csv", Columns(["nome", "turma", "t"], "t", "nome"), first, predicted, 1, fault)
+    return BatchSummary("a.csv", Columns(["nome", "turma", "t"], "t", "nome"), first, predicted, 1, fault)
 
 
 @pytest.mark.parametrize(

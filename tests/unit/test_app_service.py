@@ -9,7 +9,7 @@ import pytest
 from redacoes import app_model_view, app_service, app_views
 from redacoes.app_service import Answer, RefusedError, Service
 from redacoes.app_texts import TEXTS, say
-from redacoes.explain import Effect
+from redacoes.explain import Attribution
 from redacoes.languages import Language
 from tests.support.tiny import tiny_model
 
@@ -69,7 +69,7 @@ def of_thousand(tmp_path_factory: pytest.TempPathFactory) -> Service:
 def test_a_score_is_in_the_points_of_the_data_with_the_class_beside(language: Language, shown: list[str]) -> None:
     chances = {f"p_{step}": float(step == 7) for step in range(11)}
     score = {"predicted": 7, "expected": 6.84, "low": 5, "high": 9, **chances}
-    found = Answer("Não é.", score, [Effect(0, 6, "Não é.", -0.1234)], [], [])
+    found = Answer("Não é.", score, [Attribution(0, 6, "Não é.", -0.1234)], [], [])
     for text in shown:
         assert text in app_views.answer(found, 100.0, language)
     once = app_views.answer(found, 1.0, language)

@@ -46,7 +46,7 @@ def test_the_difference_is_that_to_the_baseline_that_is_best_on_validation() -> 
         assert found[part]["baseline_qwk"] == pytest.approx(its, abs=1e-6)
         assert found[part]["difference"] == pytest.approx(ours - its, abs=2e-6)
         assert 0 < found[part]["low"] < found[part]["difference"] < found[part]["high"]
-    assert compare.told(found) == ""
+    assert compare.shortfall(found) == ""
 
 
 def test_the_interval_is_paired() -> None:
@@ -55,7 +55,7 @@ def test_the_interval_is_paired() -> None:
     same = {part: table["surface"].to_numpy() for part, table in baselines.groupby("part")}
     found = compare.with_best_baseline(same, baselines, 11, BOOTSTRAP)
     assert found["test"]["difference"] == found["test"]["low"] == found["test"]["high"] == 0
-    assert compare.told(found)
+    assert compare.shortfall(found)
 
 
 def test_a_kappa_that_is_undefined_is_null_and_told_of() -> None:
@@ -63,7 +63,7 @@ def test_a_kappa_that_is_undefined_is_null_and_told_of() -> None:
     constant = baselines.assign(score=5, tfidf=5, surface=5)
     found = compare.with_best_baseline({"validation": np.full(6, 5), "test": np.full(6, 5)}, constant, 11, BOOTSTRAP)
     assert found["test"] == {"qwk": None, "baseline_qwk": None, "difference": None, "low": None, "high": None}
-    assert "(- against -)" in compare.told(found)
+    assert "(- against -)" in compare.shortfall(found)
     assert "undefined" in compare.shown(found)
 
 
@@ -74,7 +74,7 @@ def worse() -> dict:
 
 def test_a_model_that_is_no_better_is_told_of_in_a_sentence(worse: dict) -> None:
     mine, its = (f"{worse['validation'][key]:.2f}" for key in ("qwk", "baseline_qwk"))
-    assert compare.told(worse) == (
+    assert compare.shortfall(worse) == (
         f"on validation the model is not better than the text's surface ({mine} against {its}): see docs/real-essays.md"
     )
 

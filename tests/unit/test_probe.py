@@ -91,11 +91,11 @@ def test_nulls_follow_from_the_checkpoint() -> None:
     mine = TRAIN.model_copy(update={"epochs": 2, "frozen_layers": 0, "dropout": 0.3})
     kept = defaults.settle(mine, BERT, weights=True, validated=True)
     assert (kept.epochs, kept.frozen_layers, kept.dropout) == (2, 0, 0.3)
-    said = defaults.told(mine, kept)
+    said = defaults.describe(mine, kept)
     assert "learning_rate 5e-05" in said
     assert "probe true" in said
     assert not [name for name in ("epochs", "frozen_layers", "null") if f" {name} " in said.partition(": ")[2]]
-    assert defaults.told(kept, kept) == ""
+    assert defaults.describe(kept, kept) == ""
 
 
 @pytest.mark.parametrize(
