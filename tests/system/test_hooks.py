@@ -7,6 +7,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.support import BIN, ROOT, project
+from tests.support.guide import GUIDE
 from tests.support.project import Clone, Folder
 
 CONFIGURED = YAML(typ="safe", pure=True).load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
@@ -34,7 +35,7 @@ def hooked(origin: Folder, tmp_path_factory: pytest.TempPathFactory) -> Clone:
     (clone.path / ".venv").symlink_to(BIN.parent)
     (clone.path / ".git/info/exclude").write_text(".venv\n")
     clone.environment |= {"PRE_COMMIT_HOME": str(tmp_path_factory.mktemp("pre-commit"))}
-    assert ".venv/bin/pre-commit install\n" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert ".venv/bin/pre-commit install\n" in GUIDE
     clone.run(".venv/bin/pre-commit", "install")
     return clone
 

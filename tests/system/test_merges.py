@@ -1,4 +1,4 @@
-"""Two branches that both ran the workflow are merged by the steps of the README."""
+"""Two branches that both ran the workflow are merged by the steps of the guide."""
 
 import shlex
 from collections.abc import Callable
@@ -8,16 +8,15 @@ import pytest
 from ruamel.yaml import YAML
 
 from redacoes.lock import stale
-from tests.support import ROOT, project
+from tests.support import project
+from tests.support.guide import GUIDE, block
 from tests.support.project import Clone, ran
 
-GUIDE = (ROOT / "README.md").read_text(encoding="utf-8")
 THEIRS = "git checkout MERGE_HEAD -- dvc.lock metrics && dvc pull"
 
 
 def steps() -> list[str]:
-    block = GUIDE.split("<!-- merge -->\n```sh\n")[1].split("```")[0]
-    return [line.partition("#")[0].strip() for line in block.splitlines()]
+    return [line.partition("#")[0].strip() for line in block("merge").splitlines()]
 
 
 def run(clone: Clone, step: str) -> str:

@@ -19,6 +19,7 @@ from safetensors.numpy import load, load_file
 from redacoes import recipes, synthetic
 from redacoes.lock import stale
 from tests.support import ROOT
+from tests.support.guide import block
 from tests.support.hub import Hub
 from tests.support.project import STATUS, TOLD, UP_TO_DATE, Clone, Folder, lay_out, ran, remote
 
@@ -302,10 +303,8 @@ def hub_with(clone: Clone, origin: Folder, recipe: str) -> Iterator[dict[str, by
 
 def test_the_notebooks_recipe_to_the_letter(make_clone: CloneOf, origin: Folder) -> None:
     clone = make_clone("caderno")
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    command = readme.split("<!-- notebook -->\n```sh\n")[1].split("```")[0]
     with hub_with(clone, origin, "notebook") as files:
-        done = clone.run("bash", "-ec", command)
+        done = clone.run("bash", "-ec", block("notebook"))
     assert (clone.path / "models/base/model.safetensors").read_bytes() == files["model.safetensors"]
     assert done.stderr.count("warning: split.") == 2
     data = json.loads(clone.text("metrics/data.json"))

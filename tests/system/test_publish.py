@@ -26,8 +26,8 @@ from redacoes.provenance import describe
 from redacoes.revisions import Revision
 from redacoes.scoring import Decision, softmax
 from redacoes.text_regression import FILES
-from tests.support import ROOT
 from tests.support.command import redacoes, serve_status
+from tests.support.guide import block
 from tests.support.hub import Fault
 from tests.support.hub_uploads import UploadHub
 from tests.support.project import Clone
@@ -468,6 +468,5 @@ def test_the_code_of_the_card_gives_a_stranger_the_same_scores(
     assert abs(probabilities - decided).max() < 1e-5
 
 
-def test_the_readme_has_the_commands() -> None:
-    page = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert "redacoes publish ana/redacoes --dry-run" in page
+def test_the_guide_has_the_commands() -> None:
+    assert "redacoes publish ana/redacoes --dry-run" in block("publish-hub")

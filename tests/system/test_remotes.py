@@ -1,4 +1,4 @@
-"""A team shares what it computed over SSH, S3, WebDAV and HTTP: the commands of the README on real servers."""
+"""A team shares what it computed over SSH, S3, WebDAV and HTTP: the commands of the guide on real servers."""
 
 import hashlib
 import json
@@ -20,18 +20,17 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.support import ROOT, servers
+from tests.support.guide import GUIDE, block
 from tests.support.project import UP_TO_DATE, Clone, ran
 from tests.support.servers import Fault, Proxy, Tunnel
 
-GUIDE = "".join((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/remotes.md"))
 GIT_URL = "git@git.example.org:team/essays.git"  # of the guide
 SCORER = "models/scorer/tokenizer_config.json"  # differs between the branches main and trial
 
 
-def documented(block: str, instead: dict[str, str]) -> list[list[str]]:
+def documented(name: str, instead: dict[str, str]) -> list[list[str]]:
     """The commands of the guide's block, with the words of its example replaced by those of this machine."""
-    text = GUIDE.split(f"<!-- {block} -->\n```sh\n")[1].split("```")[0]
-    commands = [shlex.split(line, comments=True) for line in text.splitlines()]
+    commands = [shlex.split(line, comments=True) for line in block(name).splitlines()]
     assert set(instead) <= {word for command in commands for word in command}
     return [[instead.get(word, word) for word in command] for command in commands]
 
@@ -237,10 +236,9 @@ def test_a_colleague_pulls_from_a_server_and_has_nothing_to_run(
 
 
 def test_the_guide_verifies_every_remote_and_names_extras_that_exist() -> None:
-    remotes = re.findall(r"dvc remote add (?:--\w+ )+(\w+) (\S+)", GUIDE)
-    assert {url.partition("://")[0] for _, url in remotes} == {"/mnt/shared/essays", "/srv/www/essays", "ssh", "s3", "webdavs", "https"}  # fmt: skip
-    for name, url in remotes:
-        following = GUIDE.split(url)[1].splitlines()[1]
+    remotes = re.findall(r"dvc remote add (?:--\w+ )+(\w+) (\S+)\n(.*)", GUIDE)
+    assert {url.partition("://")[0] for _, url, _ in remotes} == {"/mnt/shared/essays", "/srv/www/essays", "ssh", "s3", "webdavs", "https"}  # fmt: skip
+    for name, _, following in remotes:
         assert re.fullmatch(rf"dvc remote modify (--local )?{name} verify true", following)
     for secret in ("password", "keyfile", "user"):
         assert f"--local team {secret}" in GUIDE

@@ -5,9 +5,9 @@ import re
 from ruamel.yaml import YAML
 
 from tests.support import ROOT
+from tests.support.guide import GUIDE
 
 WORKFLOW = ROOT / ".github/workflows/review.yml"
-GUIDE = "".join(path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))])
 
 
 def jobs() -> dict[str, dict]:

@@ -1,0 +1,23 @@
+"""The guide that users read, README.md and docs/*.md, whose commands the tests run and whose claims they hold.
+
+The tests ask what the guide says and not where, so that a section can move from one page to another.
+"""
+
+import re
+from pathlib import Path
+
+from tests.support import ROOT
+
+PAGES: list[Path] = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+GUIDE: str = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+
+
+def block(name: str) -> str:
+    """Return the shell block behind the comment `<!-- name -->`, which reads the same in each page that has it.
+
+    Raises:
+        AssertionError: No page has it, or two pages have it in different words.
+    """
+    found = set(re.findall(rf"^<!-- {re.escape(name)} -->\n```sh\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL))
+    assert len(found) == 1, f"{len(found)} different blocks are named {name!r} in the guide"
+    return found.pop()
