@@ -9,7 +9,7 @@ HEAD ?= HEAD
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 unexport VIRTUAL_ENV
 
-.PHONY: help install repro test test-slow lint review report pull verify audit bench plots pictures packages clean
+.PHONY: help install repro test test-slow lint review report pull verify audit docs bench plots pictures packages clean
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -44,11 +44,12 @@ test-slow: install  ## what takes long: kills, full disks, other environments, l
 	@echo "slow system tests: kills, full disks, other environments, load"
 	python -m pytest $(WORKERS) -m slow
 
-lint: install  ## ruff, mypy, and no essay, secret or large file in git
+lint: install  ## ruff, mypy, no essay, secret or large file in git, and no broken link in the guide
 	ruff check .
 	ruff format --check .
 	mypy
 	python -m tools.check_staged
+	$(MAKE) --no-print-directory docs
 
 review: install  ## whether dvc.lock is that of this code, these parameters and this data
 	python -m tools.check_lock
@@ -66,6 +67,10 @@ verify: install  ## rehash outputs and cache against dvc.lock
 audit: install  ## whether uv.lock is that of pyproject.toml, with hashes, and has no known vulnerability
 	uv lock --check
 	python -m tools.audit
+
+docs: install  ## make a site of the guide in .work/docs; a broken link or anchor fails
+	sphinx-build --quiet --fail-on-warning --keep-going --nitpicky --fresh-env -b html -c docs . .work/docs
+	@echo "the guide is .work/docs/index.html"
 
 bench: repro  ## seconds by stage; training, a team's commands, scoring, the page's answer and the model in three worlds
 	python -m benchmarks.stages
