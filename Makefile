@@ -69,7 +69,8 @@ audit: install  ## whether uv.lock is that of pyproject.toml, with hashes, and h
 	python -m tools.audit
 
 docs: install  ## make a site of the guide in .work/docs; a broken link or anchor fails
-	sphinx-build --quiet --fail-on-warning --keep-going --nitpicky --fresh-env -b html -c docs . .work/docs
+	@rm -rf .work/docs
+	sphinx-build --quiet --fail-on-warning --keep-going --nitpicky -b html -c docs . .work/docs
 	@echo "the guide is .work/docs/index.html"
 
 bench: repro  ## seconds by stage; training, a team's commands, scoring, the page's answer and the model in three worlds
