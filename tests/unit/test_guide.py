@@ -4,11 +4,11 @@ What the commands do is run in `tests/system`, where a block has a name.
 """
 
 import ast
-import importlib
 import re
 import shlex
 from collections.abc import Iterator
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from tests.support import PARAMS, ROOT
 from tests.support.guide import GUIDE, PAGES
 
 TEXT = {page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8") for page in PAGES}
+DOCS = [name for name in TEXT if name.startswith("docs/")]
 ENDS = {"&&", "||", ";", "|", ">", ">&", ">>", "&"}
 MADE = r"\$\(redacoes recipe ([\w ]+) --flags\)"
 MODULES = ("benchmarks", "tools", "stages")
@@ -85,6 +86,18 @@ def test_files_and_modules_that_python_runs_exist() -> None:
     assert {path for path in paths if not (ROOT / path).is_file()} == set()
 
 
+def test_what_python_blocks_import_of_this_project_exists() -> None:
+    code = [
+        block for page in DOCS for block in re.findall(r"^```python\n(.*?)^```$", TEXT[page], re.MULTILINE | re.DOTALL)
+    ]
+    nodes = [node for block in code for node in ast.walk(ast.parse(block)) if isinstance(node, ast.ImportFrom)]
+    wanted = {(node.module, name.name) for node in nodes for name in node.names if node.module.startswith("redacoes.")}
+    assert wanted
+    for module, name in wanted:
+        source = Path(find_spec(module).origin).read_text(encoding="utf-8")
+        assert name in {getattr(node, "name", None) for node in ast.parse(source).body}, f"{module} has no {name}"
+
+
 def test_commands_of_dvc_parse_and_set_legal_parameters() -> None:
     found = named("dvc")
     assert len(found) > 50
@@ -130,7 +143,7 @@ def said_by_dvc() -> str:
     """Return the sources of DVC and of what it consists of, with `…` in the place of each value."""
     text = ""
     for package in ("dvc", "dvc_objects"):
-        for path in Path(importlib.import_module(package).__path__[0]).rglob("*.py"):
+        for path in Path(find_spec(package).origin).parent.rglob("*.py"):
             text += path.read_text(encoding="utf-8")
     return re.sub(r"\{[^{}\n]*\}|'dvc-\w+'", "…", text)
 
@@ -159,7 +172,7 @@ def test_messages_of_the_troubleshooting_are_said() -> None:
     assert unknown == []
 
 
-@pytest.mark.parametrize("name", [name for name in TEXT if name.startswith("docs/")])
+@pytest.mark.parametrize("name", DOCS)
 def test_a_page_begins_with_what_it_is_for_and_the_shortest_command(name: str) -> None:
     title, _, rest = TEXT[name].partition("\n\n")
     assert re.fullmatch(r"# .+", title)
