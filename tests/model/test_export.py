@@ -229,7 +229,7 @@ def test_what_stands_in_the_way_of_the_command_is_told(
 
 
 def test_a_pipeline_without_torch_is_made_of_what_was_loaded(make_scorer) -> None:
-    """As the README says, whose other line ends in a NameError here."""
+    """As the guide says, whose other line ends in a NameError here."""
     import transformers
 
     folder, loaded = make_scorer("distilbert"), transformers.TFAutoModelForSequenceClassification

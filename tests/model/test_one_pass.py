@@ -96,7 +96,7 @@ def test_an_answer_takes_one_pass(service: Service, monkeypatch: pytest.MonkeyPa
 
 
 def parts(scorer: Scorer, neighbours: Neighbours | None) -> tuple[Any, ...]:
-    """Return what is said of the essay by the functions of the README, each called apart."""
+    """Return what is said of the essay by the functions of the guide, each called apart."""
     assert neighbours
     row = scorer.score([ESSAY]).to_dict("records")[0]
     return (

@@ -99,7 +99,7 @@ def checked(done: subprocess.CompletedProcess[str]) -> subprocess.CompletedProce
 
 
 def remote(url: Path | str, name: str = "time") -> str:
-    """Return the configuration of a default remote that is verified, as the README wants it."""
+    """Return the configuration of a default remote that is verified, as the guide wants it."""
     return f"[core]\n    remote = {name}\n['remote \"{name}\"']\n    url = {url}\n    verify = true\n"
 
 

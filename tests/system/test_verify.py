@@ -30,7 +30,7 @@ def remote(origin: Folder, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def colleague(make_pulled: Callable[[str], Clone], remote: Path) -> Clone:
-    """A clone with everything pulled and a remote set up as the README says, to be damaged."""
+    """A clone with everything pulled and a remote set up as the guide says, to be damaged."""
     clone = make_pulled("a colega")
     use(clone, remote)
     return clone
