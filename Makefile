@@ -9,7 +9,8 @@ HEAD ?= HEAD
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 unexport VIRTUAL_ENV
 
-.PHONY: help install repro test test-slow lint review report pull verify audit docs bench plots pictures packages clean
+.NOTPARALLEL:  # `make check` and the like run their targets in the order that is written
+.PHONY: help install repro test test-unit test-system test-slow check lint review report pull verify audit docs bench plots pictures packages clean
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -40,9 +41,17 @@ test: install  ## all that matters
 	@echo "unit, model and system tests, but for what takes long: make test-slow"
 	python -m pytest $(WORKERS)
 
+test-unit: install  ## those of `make test` that need neither TensorFlow nor another process: a minute
+	python -m pytest $(WORKERS) tests/unit
+
+test-system: install  ## the others of `make test`: TensorFlow, the real dvc, servers, a browser
+	python -m pytest $(WORKERS) tests/model tests/system
+
 test-slow: install  ## what takes long: kills, full disks, other environments, load
 	@echo "slow system tests: kills, full disks, other environments, load"
 	python -m pytest $(WORKERS) -m slow
+
+check: lint test-unit repro test-system test-slow  ## all that CI runs, the quick part first
 
 lint: install  ## ruff, mypy, no essay, secret or large file in git, and no broken link in the guide
 	ruff check .

@@ -19,28 +19,51 @@ from tests.support import BIN, ROOT
 from tests.support.project import Clone, Folder
 from tests.support.review import make
 
+REVIEW = ".github/workflows/review.yml"
+SCHEMA = ("check-jsonschema", "--builtin-schema")  # of check-jsonschema itself, so that no network is needed
+
 
 @pytest.mark.parametrize(
     "command",
     [
-        ["check-jsonschema", "--builtin-schema", "vendor.github-workflows"],
-        ["zizmor", "--offline", "--pedantic", "--no-progress"],
+        [*SCHEMA, "vendor.github-workflows", REVIEW],
+        ["zizmor", "--offline", "--pedantic", "--no-progress", REVIEW],
+        [*SCHEMA, "vendor.github-issue-forms", ".github/ISSUE_TEMPLATE/bug.yml", ".github/ISSUE_TEMPLATE/question.yml"],
+        [*SCHEMA, "vendor.github-issue-config", ".github/ISSUE_TEMPLATE/config.yml"],
+        [*SCHEMA, "vendor.citation-file-format", "CITATION.cff"],
     ],
-    ids=lambda command: command[0],
+    ids=lambda command: command[0] if command[0] == "zizmor" else command[2],
 )
-def test_the_workflow_is_valid_and_safe(command: list[str]) -> None:
-    done = subprocess.run(
-        [BIN / command[0], *command[1:], ROOT / ".github/workflows/review.yml"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def test_what_github_reads_is_valid_and_safe(command: list[str]) -> None:
+    done = subprocess.run([BIN / command[0], *command[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_issue_form_is_held_to_its_schema() -> None:
+    assert {path.name for path in (ROOT / ".github/ISSUE_TEMPLATE").iterdir()} == {
+        "bug.yml",
+        "question.yml",
+        "config.yml",
+    }
+
+
+def test_make_check_runs_every_tier_and_the_quick_part_first() -> None:
+    planned = subprocess.run(["make", "-n", "check", "WORKERS="], cwd=ROOT, capture_output=True, text=True, check=True)
+    programs = r"^(?:ruff check|dvc repro|python -m pytest)\b.*$"
+    assert [line.split() for line in re.findall(programs, planned.stdout, re.MULTILINE)] == [
+        ["ruff", "check", "."],
+        ["python", "-m", "pytest", "tests/unit"],
+        ["dvc", "repro"],
+        ["python", "-m", "pytest", "tests/model", "tests/system"],
+        ["python", "-m", "pytest", "-m", "slow"],
+    ]
+    assert {path.parent.name for path in ROOT.glob("tests/*/test_*.py")} == {"unit", "model", "system"}
+    assert (ROOT / ".ci/run").read_text(encoding="utf-8").splitlines()[-1] == "make check"
 
 
 def test_the_targets_are_listed() -> None:
     listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert {"install", "test", "review", "report"} <= {line.split()[0] for line in listed.splitlines()}
+    assert {"install", "test", "check", "review", "report"} <= {line.split()[0] for line in listed.splitlines()}
 
 
 def test_the_environment_of_another_folder_is_made_anew(tmp_path: Path) -> None:
