@@ -97,7 +97,7 @@ plots: install  ## write the DVC plots page, which needs no network, and the sam
 	dvc plots show --out plots
 	python -m tools.draw_plots plots
 
-pictures: install  ## redraw the README's pictures from this workspace: its plots, and the page in Chromium
+pictures: install  ## redraw the pictures of README and guide from this workspace: its plots, and the page in Chromium
 	python -m tools.draw_plots docs
 	python -m tools.draw_page docs
 

@@ -1,4 +1,4 @@
-"""Take the README's two pictures of the page, with Debian's Chromium: python -m tools.draw_page FOLDER."""
+"""Take the guide's two pictures of the page, with Debian's Chromium: python -m tools.draw_page FOLDER."""
 
 import subprocess
 import sys

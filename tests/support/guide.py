@@ -1,4 +1,4 @@
-"""The guide that users read, README.md and docs/*.md, whose commands the tests run and whose claims they hold.
+"""The guide, README.md, CONTRIBUTING.md and docs/*.md, whose commands the tests run and whose claims they hold.
 
 The tests ask what the guide says and not where, so that a section can move from one page to another.
 """
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.support import ROOT
 
-PAGES: list[Path] = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES: list[Path] = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 GUIDE: str = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 
 
