@@ -6,12 +6,10 @@ for nothing (Su, Cao, Liu and Ou, 2021, "Whitening Sentence Representations for 
 arXiv:2103.15316).
 """
 
-import json
 import sys
 from dataclasses import dataclass
 from errno import EEXIST, ENOENT, ENOTEMPTY
 from functools import cached_property
-from hashlib import file_digest, md5
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ from tqdm import tqdm
 
 from redacoes import arrow
 from redacoes.checkpoint import WEIGHTS
+from redacoes.dvc_hashes import folder_md5
 from redacoes.errors import UserError
 from redacoes.files import read_json, staged, write_json
 from redacoes.portable import SCORER
@@ -233,7 +232,7 @@ def _require_own(scorer: Scorer, splits_folder: Path) -> dict[str, str]:
     def recorded(stage: str, path: str | Path) -> str | None:
         return project.hash_of(stage, str(path)) if stage in project.lock else None
 
-    found = {"scorer": _folder_md5(folder), "splits": _folder_md5(splits_folder)}
+    found = {"scorer": folder_md5(folder), "splits": folder_md5(splits_folder)}
     if recorded("train", SCORER) != found["scorer"]:
         raise UserError(
             f"{SCORER} is not the one that dvc.lock records the training of; run dvc checkout, or dvc repro"
@@ -244,16 +243,6 @@ def _require_own(scorer: Scorer, splits_folder: Path) -> dict[str, str]:
             f"{splits_folder} is not what {SCORER} learnt from, as dvc.lock has it; run dvc checkout, or dvc repro"
         )
     return found
-
-
-def _folder_md5(folder: Path) -> str:
-    """Return the hash that DVC has of a folder: that of a list of its files' hashes."""
-    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    listing = []
-    for name in names:
-        with (folder / name).open("rb") as file:
-            listing.append({"md5": file_digest(file, "md5").hexdigest(), "relpath": name})
-    return f"{md5(json.dumps(listing, sort_keys=True).encode(), usedforsecurity=False).hexdigest()}.dir"
 
 
 def _characters_by_token(scorer: Scorer, essay: Reading) -> float:

@@ -125,8 +125,7 @@ def _require_intact(root: Path, lock: Mapping[str, Any]) -> None:
     ]
     for finding in verify(root, progress=False, only=needed).findings:
         if finding.is_error or not (root / finding.output).exists():
-            remedy = finding.remedies[0] if finding.remedies else "redacoes verify"
-            raise UserError(f"{finding.what}: run `{remedy}`")
+            raise UserError(f"{finding.what}: run `{finding.remedy or 'redacoes verify'}`")
 
 
 def collect(root: Path, repository: str, branch: str) -> Files:

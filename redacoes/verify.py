@@ -10,17 +10,16 @@ import json
 import re
 import shlex
 import subprocess
-from collections.abc import Container, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterator
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, cast
+from typing import Any, Literal
 
+from redacoes.dvc_hashes import HASH, Reader, list_md5
 from redacoes.errors import UserError
 
-Kind = Literal["altered", "truncated", "swapped", "unreadable", "missing", "unexpected", "lock", "unsafe", "absent"]
-
-HASH = re.compile(r"[0-9a-f]{32}(\.dir)?")
+Kind = Literal["corrupt", "missing", "unexpected", "unsafe", "absent"]
 
 
 @dataclass(frozen=True)
@@ -28,16 +27,14 @@ class Finding:
     """Something that is not as dvc.lock has it.
 
     Attributes:
-        kind: altered (other bytes), truncated (cut short), swapped (the bytes of another output), unreadable, missing
-            (half of something is here, and this is not), unexpected (a file that no output should hold), lock (what is
-            here is whole, and dvc.lock names something else), unsafe (dvc.lock leads out of the output's folder), or
-            absent, which alone is no error: not pulled, or not made yet.
+        kind: corrupt (other bytes than dvc.lock names), missing (half of something is here, and this is not, or it
+            exists nowhere), unexpected (a file that no output should hold), unsafe (dvc.lock leads out of the output's
+            folder), or absent, which alone is no error: not pulled, or not made yet.
         output: The output, from the project's folder.
         file: The file in it, or empty for the output itself.
         where: The damaged file or cache object, or where it should be.
         what: What is wrong, in a sentence.
-        remedies: Shell commands for the project's folder. Each mends whatever is wrong with the output; the first is
-            the cheapest.
+        remedy: A shell command for the project's folder that mends all that is wrong with the output, or empty.
     """
 
     kind: Kind
@@ -45,7 +42,7 @@ class Finding:
     file: str
     where: Path
     what: str
-    remedies: tuple[str, ...]
+    remedy: str
 
     @property
     def is_error(self) -> bool:
@@ -53,8 +50,8 @@ class Finding:
         return self.kind != "absent"
 
     def __str__(self) -> str:
-        """Return the sentence, and the remedies on lines of their own."""
-        return "\n".join([f"{self.kind}: {self.what}", *map("    {}".format, self.remedies)])
+        """Return the sentence, and the remedy on a line of its own."""
+        return f"{self.kind}: {self.what}" + (f"\n    {self.remedy}" if self.remedy else "")
 
 
 @dataclass(frozen=True)
@@ -100,102 +97,6 @@ class Report:
         return "; ".join(parts)
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """A file that was looked at. It is not there when it has neither a hash nor a fault."""
-
-    path: Path
-    hash: str = ""
-    size: int = 0
-    fault: str = ""
-
-    @property
-    def there(self) -> bool:
-        return bool(self.hash or self.fault)
-
-
-class _Reader:
-    """Hashes files as DVC does, each inode once: a link to a cache object is that object."""
-
-    def __init__(self, bar: Any) -> None:
-        self.bar = bar
-        self.size = 0
-        self.hashes: dict[tuple[int, int, str], str] = {}
-
-    def look(self, path: Path, algorithm: str) -> _Seen:
-        from dvc_data.hashfile.hash import fobj_md5
-        from tqdm.utils import CallbackIOWrapper
-
-        try:
-            status = path.stat()
-            key = (status.st_dev, status.st_ino, algorithm)
-            if key in self.hashes:
-                self.bar.update(status.st_size)
-            else:
-                with path.open("rb") as file:
-                    watched = cast(BinaryIO, CallbackIOWrapper(self.bar.update, file))
-                    self.hashes[key] = fobj_md5(watched, name=algorithm)
-        except (FileNotFoundError, NotADirectoryError):  # a link that leads nowhere, too
-            return _Seen(path)
-        except OSError as error:
-            return _Seen(path, fault=error.strerror or str(error))
-        self.size += status.st_size
-        return _Seen(path, self.hashes[key], status.st_size)
-
-
-@dataclass
-class _Output:
-    """What dvc.lock says of an output, and what is there of it. The file of an output that is no folder is ``""``."""
-
-    out: Any
-    path: str
-    full: Path
-    hash: str
-    expected: dict[str, str] | None = None  # hash by file; None where the list of files is damaged or not here
-    listing: _Seen | None = None  # the cache object that lists a folder's files
-    workspace: dict[str, _Seen] = field(default_factory=dict)
-    objects: dict[str, _Seen] = field(default_factory=dict)
-    found: str = ""  # the hash of what is in the workspace, as dvc.lock would have it
-    unsafe: bool = False  # whether the list of files is none, or leads out of the folder
-
-    @property
-    def folder(self) -> bool:
-        return self.hash.endswith(".dir")
-
-    @property
-    def intact(self) -> bool:
-        return self.found == self.hash
-
-    @property
-    def stored(self) -> list[_Seen]:
-        """The objects that must be in the cache."""
-        return [*filter(None, [self.listing]), *self.objects.values()]
-
-    @property
-    def lacking(self) -> int:
-        """How many of them are not."""
-        return sum(not seen.there for seen in self.stored)
-
-    @property
-    def stage(self) -> str:
-        """The target of `dvc repro`, or empty where no stage makes it."""
-        stage = self.out.stage
-        if not stage.cmd:
-            return ""
-        file = Path(stage.path_in_repo.split(":")[0]).as_posix()
-        name = getattr(stage, "name", None)
-        return str(name) if file == "dvc.yaml" and name else f"{file}:{name}" if name else file
-
-    @property
-    def lock(self) -> str:
-        """The file in git that holds the hash, from the project's folder."""
-        file = Path(self.out.stage.path_in_repo.split(":")[0])
-        return (file.with_name("dvc.lock") if file.name == "dvc.yaml" else file).as_posix()
-
-    def label(self, file: str) -> str:
-        return _shown(f"{self.path}/{file}" if file else self.path)
-
-
 def verify(root: Path, progress: bool, only: Container[str] | None = None) -> Report:
     """Hash every output of the DVC project in `root`, and its objects in the cache, and compare with dvc.lock.
 
@@ -222,21 +123,18 @@ def verify(root: Path, progress: bool, only: Container[str] | None = None) -> Re
             outs = sorted((out for out in every if out.protocol == "local"), key=lambda out: out.fs_path)
             total = sum(out.meta.size or 0 for out in outs for place in _places(out) if place.exists())
             with tqdm(total=total, unit="B", unit_scale=True, desc="verify", disable=not progress) as bar:
-                reader = _Reader(bar)
-                outputs = [_survey(out, repo, reader) for out in outs]
+                reader = Reader(bar)
+                outputs = [_Output(out, repo, reader) for out in outs]
                 bar.total = bar.n  # lists of files have sizes that dvc.lock does not know
-            remote = _Remote(repo)
-            known = _known(outputs)
-            top = Path(repo.root_dir)
-            findings = [finding for output in outputs for finding in _Judge(output, known, remote, top).findings()]
+            findings = [finding for output in outputs for finding in output.findings()]
     except (DvcException, SCMError) as error:
         raise UserError(f"{root}: DVC cannot read this project: {' '.join(str(error).split())}") from error
     return Report(
         findings,
         outputs=len(outputs),
         elsewhere=len(every) - len(outs),
-        files=sum(seen.there for output in outputs for seen in output.workspace.values()),
-        objects=sum(seen.there for output in outputs for seen in output.stored),
+        files=sum(len(output.files) for output in outputs),
+        objects=sum(bool(found) for output in outputs for _, found, _ in output.objects.values()),
         size=reader.size,
     )
 
@@ -258,49 +156,6 @@ def _places(out: Any) -> Iterator[Path]:
         yield Path(out.cache.oid_to_path(out.hash_info.value))
 
 
-def _survey(out: Any, repo: Any, reader: _Reader) -> _Output:
-    full = Path(out.fs_path)
-    output = _Output(out, _path(out, repo), full, out.hash_info.value or "" if out.hash_info else "")
-    if not HASH.fullmatch(output.hash):
-        return output
-    algorithm = out.hash_name
-    if full.is_dir():
-        files = repo.dvcignore.find(out.fs, out.fs_path)
-        output.workspace = {
-            Path(file).relative_to(full).as_posix(): reader.look(Path(file), algorithm) for file in files
-        }
-        output.found = _digest({file: seen.hash for file, seen in output.workspace.items()}, algorithm)
-    elif (seen := reader.look(full, algorithm)).there:
-        output.workspace = {"": seen}
-        output.found = seen.hash
-    if not output.folder:
-        output.expected = {"": output.hash}
-    elif output.intact:  # the folder itself proves what its files must be, whatever the cache holds
-        output.expected = {file: seen.hash for file, seen in output.workspace.items()}
-    if out.use_cache:
-        if output.folder:
-            output.listing = reader.look(Path(out.cache.oid_to_path(output.hash)), "md5")
-            if f"{output.listing.hash}.dir" == output.hash:
-                listed = _read_listing(output.listing.path)
-                output.expected, output.unsafe = listed or {}, listed is None
-        output.objects = {
-            file: reader.look(Path(out.cache.oid_to_path(oid)), algorithm)
-            for file, oid in (output.expected or {}).items()
-        }
-    return output
-
-
-def _digest(files: dict[str, str], algorithm: str) -> str:
-    from dvc_data.hashfile.hash_info import HashInfo
-    from dvc_data.hashfile.tree import Tree
-
-    tree = Tree()
-    for file, oid in files.items():
-        tree.add(tuple(file.split("/")), None, HashInfo(algorithm, oid))
-    tree.digest()
-    return str(tree.hash_info.value)
-
-
 def _read_listing(path: Path) -> dict[str, str] | None:
     """Return the hash of each file of a folder, or None where a name leads out of it: DVC would write there."""
     try:
@@ -312,279 +167,226 @@ def _read_listing(path: Path) -> dict[str, str] | None:
     return files if inside and all(map(HASH.fullmatch, files.values())) else None
 
 
-def _known(outputs: Iterable[_Output]) -> dict[str, str]:
-    """What dvc.lock says that each hash is, to tell of which output's bytes another one holds."""
-    known: dict[str, str] = {}
-    for output in outputs:
-        for file, oid in (output.expected or {}).items():
-            known.setdefault(oid, output.label(file))
-        if output.folder:
-            known.setdefault(output.hash.removesuffix(".dir"), f"the list of files of {output.path}")
-    return known
+LISTING = "/"  # stands for a folder's list of files among its objects: no file has this name
 
 
-class _Remote:
-    """Where `dvc pull` gets outputs from, and whether that has an object, where no network is needed to tell."""
+class _Output:
+    """What dvc.lock says of an output, what is there of it, and how it is mended.
 
-    def __init__(self, repo: Any) -> None:
-        self.repo = repo
-        self.default = repo.config["core"].get("remote")
+    Attributes:
+        files: The hash of each file in the workspace; that of an output that is no folder is ``""``.
+        found: The hash of what is in the workspace, as dvc.lock would have it, or empty.
+        expected: The hash that each file must have; None where the list of files is damaged or not here.
+        objects: Of each file, the object in the cache, the hash found, empty where there is none, and the one due.
+    """
 
-    def serves(self, output: _Output) -> bool:
-        return bool(self.default or output.out.remote or output.out.stage.is_import)
+    def __init__(self, out: Any, repo: Any, reader: Reader) -> None:
+        self.out, self.repo, self.full, self.path = out, repo, Path(out.fs_path), _path(out, repo)
+        self.label, self.target = _shown(self.path), shlex.quote(self.path)
+        self.hash: str = (out.hash_info.value or "") if out.hash_info else ""
+        self.found, self.unsafe = "", False
+        self.files: dict[str, str] = {}
+        self.expected: dict[str, str] | None = None
+        self.objects: dict[str, tuple[Path, str, str]] = {}
+        dvc_file = Path(out.stage.path_in_repo.split(":")[0])
+        pipeline = dvc_file.as_posix() == "dvc.yaml"
+        # in git, with the hash
+        self.lock = (dvc_file.with_name("dvc.lock") if dvc_file.name == "dvc.yaml" else dvc_file).as_posix()
+        # the target of `dvc repro`, or empty where no stage makes it
+        target = ":".join(filter(None, ["" if pipeline else dvc_file.as_posix(), getattr(out.stage, "name", "")]))
+        self.stage = target if out.stage.cmd else ""
+        self.added = not out.stage.cmd and not out.stage.is_import
+        if HASH.fullmatch(self.hash):
+            self._read_workspace(reader)
+            self._read_cache(reader)
 
-    def lacks(self, output: _Output) -> bool:
-        from dvc.exceptions import DvcException
+    def _read_workspace(self, reader: Reader) -> None:
+        algorithm = self.out.hash_name
+        if self.full.is_dir():
+            paths = map(Path, self.repo.dvcignore.find(self.out.fs, self.out.fs_path))
+            hashes = {path.relative_to(self.full).as_posix(): reader.hash(path, algorithm) for path in paths}
+            self.files = {file: found for file, found in hashes.items() if found}
+            self.found = list_md5(self.files) if self.files else ""
+        elif found := reader.hash(self.full, algorithm):
+            self.files, self.found = {"": found}, found
 
-        name = output.out.remote or self.default
-        if output.out.stage.is_import or not name:
-            return False
-        try:
-            objects = self.repo.cloud.get_remote_odb(name, hash_name=output.out.hash_name)
-        except DvcException:  # a versioned remote, whose objects have no name by hash
-            return False
-        return objects.fs.protocol == "local" and not objects.exists(output.hash)
+    def _read_cache(self, reader: Reader) -> None:
+        folder, place = self.hash.endswith(".dir"), self.out.cache.oid_to_path
+        if not folder:
+            self.expected = {"": self.hash}
+        elif self.intact:  # the folder itself proves what its files must be, whatever the cache holds
+            self.expected = self.files
+        if self.out.use_cache and folder:
+            listing, oid = Path(place(self.hash)), self.hash.removesuffix(".dir")
+            self.objects[LISTING] = listing, reader.hash(listing), oid
+            if self.objects[LISTING][1] == oid:
+                listed = _read_listing(listing)
+                self.expected, self.unsafe = listed or {}, listed is None
+        if self.out.use_cache:
+            for file, oid in (self.expected or {}).items():
+                path = Path(place(oid))
+                self.objects[file] = path, reader.hash(path, self.out.hash_name), oid
 
-
-class _Judge:
-    """Holds what was seen of one output against what dvc.lock has of it."""
-
-    def __init__(self, output: _Output, known: dict[str, str], remote: _Remote, root: Path) -> None:
-        self.output, self.known, self.remote, self.root = output, known, remote, root
-        self.stage, self.target = output.stage, shlex.quote(output.path)
-        self.cached: bool = output.out.use_cache
-        self.wrong: list[tuple[Kind, str, Path, str]] = []  # kind, file, where, what
-        self.bad_objects: list[Path] = []
-        self.bad_files: list[Path] = []
+    @property
+    def intact(self) -> bool:
+        return self.found == self.hash
 
     def findings(self) -> list[Finding]:
-        output = self.output
-        if not output.hash:
-            return [self._of_all("absent", f"{output.lock} has no hash of {output.label('')}", self._made())]
-        if not HASH.fullmatch(output.hash):
-            what = f"{output.lock} has {_shown(repr(output.hash))} as the hash of {output.label('')}, which is none"
-            return [self._of_all("unsafe", f"{what}: ask who committed it", ())]
-        if output.unsafe:
-            what = f"the list of files of {output.label('')} names files outside it, which dvc checkout would write"
-            return [self._of_all("unsafe", f"{what}: check nothing out, and ask who committed it", ())]
-        here = any(seen.there for seen in [*output.workspace.values(), *output.objects.values()])
-        if not here and not (output.listing and output.listing.there and output.expected is None):
+        """Hold what was seen against what dvc.lock has."""
+        if not self.hash:
+            return [self._of_all("absent", f"{self.lock} has no hash of {self.label}", self._made())]
+        if not HASH.fullmatch(self.hash):
+            what = f"{self.lock} has {_shown(repr(self.hash))} as the hash of {self.label}, which is none"
+            return [self._of_all("unsafe", f"{what}: ask who committed it", "")]
+        if self.unsafe:
+            what = f"the list of files of {self.label} names files outside it, which dvc checkout would write"
+            return [self._of_all("unsafe", f"{what}: check nothing out, and ask who committed it", "")]
+        here = any(found for file, (_, found, _) in self.objects.items() if file != LISTING or self.expected is None)
+        if not self.files and not here:
             return [self._nothing_here()]
-        if not output.intact and output.found and (finding := self._another_lock()):
+        if self.found and not self.intact and (finding := self._another_lock()):
             return [finding]
-        if output.expected is None:
-            self._without_list()
-        else:
-            self._objects(output.expected)
-            self._files(output.expected)
-        if not self.wrong:
-            return self._halves()
-        remedies = self._remedies()
-        return [Finding(kind, output.path, file, where, what, remedies) for kind, file, where, what in self.wrong]
-
-    def _of_all(self, kind: Kind, what: str, remedies: tuple[str, ...]) -> Finding:
-        return Finding(kind, self.output.path, "", self.output.full, what, remedies)
-
-    def _nothing_here(self) -> Finding:
-        output = self.output
-        label = output.label("")
-        if not self.cached:
-            return self._of_all("missing", f"{label} is missing, and git alone keeps it", self._remedies())
-        if self.remote.lacks(output):
-            what = f"{label} exists nowhere: neither here, nor in the cache, nor on the remote"
-            return self._of_all("missing", what, self._made() or self._original())
-        if not self.remote.serves(output) and not self.stage:
-            what = f"{label} exists nowhere that this clone knows of: there is no remote, and no stage makes it"
-            return self._of_all("missing", what, self._original())
-        what = f"{label} is neither in the workspace nor in the cache"
-        return self._of_all("absent", what, (*self._pulled(), *self._made()))
-
-    def _another_lock(self) -> Finding | None:
-        """A finding where the output is whole, and it is dvc.lock that differs."""
-        output = self.output
-        label, lock = output.label(""), output.lock
-        if self._committed() == output.found:
-            what = f"{lock} has {output.hash} for {label}, which is {output.found}, as {lock} of the last commit has it"
-            return self._of_all("lock", what, (f"git checkout HEAD -- {shlex.quote(lock)}", *self._made()))
-        place = Path(output.out.cache.oid_to_path(output.found)) if self.cached else None
-        if place and place.exists() and output.lacking == len(output.stored):
-            what = f"{lock} has {output.hash} for {label}, of which there is no object, and here and in the cache is"
-            # a pull comes last: where the remote has no such object either, DVC removes what is here
-            remedies = (*self._made(), *self._kept(), *self._pulled())
-            return self._of_all("lock", f"{what} {output.found}", remedies)
-        return None
-
-    def _without_list(self) -> None:
-        """What can be said of a folder when it is not known which files it must hold."""
-        output = self.output
-        label, again = output.label(""), "verify again once it is mended"
-        listed = bool(output.listing and output.listing.there)
-        if output.listing and listed:
-            list_label = f"{label} (its list of files: {again})"
-            self._bad_object("", output.listing, output.hash.removesuffix(".dir"), 0, list_label)
-        if output.workspace:
-            self.bad_files.append(output.full)
-            found, state = output.found or "unreadable", "damaged" if listed else "not in the cache"
-            what = f"{label} is not what {output.lock} has ({found}, not {output.hash}); its list of files is {state}"
-            self.wrong.append(("altered", "", output.full, f"{what}: {again}"))
-
-    def _objects(self, expected: dict[str, str]) -> None:
-        output = self.output
-        if not self.cached:
-            return
-        sizes = self._sizes(expected)
-        for file, oid in expected.items():
-            seen, copy = output.objects.get(file), output.workspace.get(file)
-            if seen and seen.there:
-                if seen.hash != oid:
-                    self._bad_object(file, seen, oid, sizes.get(file, 0), output.label(file))
-            elif not (copy and copy.there):
-                what = (
-                    f"{output.label(file)} is neither in the workspace nor in the cache, and others of its folder are"
-                )
-                self.wrong.append(("missing", file, output.full / file, what))
-        listing = output.listing
-        if listing and listing.there and f"{listing.hash}.dir" != output.hash:
-            label = f"{output.label('')} (its list of files)"
-            self._bad_object("", listing, output.hash.removesuffix(".dir"), 0, label)
-
-    def _bad_object(self, file: str, seen: _Seen, oid: str, size: int, label: str) -> None:
-        kind, fault = self._fault(seen, oid, size)
-        self.bad_objects.append(seen.path)
-        self.wrong.append((kind, file, seen.path, f"the cache object {self._place(seen.path)} of {label} {fault}"))
-
-    def _files(self, expected: dict[str, str]) -> None:
-        output = self.output
-        if not output.found:
-            return
-        if output.found.endswith(".dir") != output.folder:
-            self.bad_files.append(output.full)
-            there, meant = ("a file", "a folder") if output.folder else ("a folder", "a file")
-            what = f"{output.label('')} is {there}, and {meant} in {output.lock}"
-            self.wrong.append(("altered", "", output.full, what))
-            return
-        sizes = self._sizes(expected)
-        for file, oid in expected.items():
-            seen = output.workspace.get(file)
-            if seen and seen.there:
-                if seen.hash != oid:
-                    kind, fault = self._fault(seen, oid, sizes.get(file, 0))
-                    self.bad_files.append(seen.path)
-                    self.wrong.append((kind, file, seen.path, f"{output.label(file)} {fault}"))
-            elif (stored := output.objects.get(file)) and stored.there:
-                what = f"{output.label(file)} is missing from its folder"
-                self.wrong.append(("missing", file, output.full / file, what))
-                self.bad_files.append(output.full / file)  # it may be a link that leads nowhere
-        for file in sorted(set(output.workspace) - set(expected)):
-            self.bad_files.append(output.full / file)
-            what = f"{output.label(file)} is not a file of {output.label('')} in {output.lock}"
-            self.wrong.append(("unexpected", file, output.full / file, what))
-
-    def _sizes(self, expected: dict[str, str]) -> dict[str, int]:
-        """Return the sizes that are sure: of files with one good copy, and of the last one, by the folder's total."""
-        output, sizes = self.output, {}
-        for file, oid in expected.items():
-            for seen in (output.workspace.get(file), output.objects.get(file)):
-                if seen and seen.hash == oid:
-                    sizes[file] = seen.size
-        unsure = [file for file in expected if file not in sizes]
-        if len(unsure) == 1 and output.out.meta.size:
-            sizes[unsure[0]] = output.out.meta.size - sum(sizes.values())
-        return sizes
-
-    def _fault(self, seen: _Seen, oid: str, size: int) -> tuple[Kind, str]:
-        if seen.fault:
-            return "unreadable", f"cannot be read ({seen.fault})"
-        if seen.hash in self.known and seen.size:
-            return "swapped", f"holds the bytes of {self.known[seen.hash]} instead of its own"
-        if seen.size < size or not seen.size:
-            return "truncated", f"is cut short: {seen.size} of {size} bytes" if size else "is empty"
-        return "altered", f"holds other bytes than it should (md5 {seen.hash}, not {oid})"
-
-    def _halves(self) -> list[Finding]:
-        """A finding where a whole output is in one of two places alone."""
-        output = self.output
-        if not self.cached:
-            return []
-        label = output.label("")
-        if not output.found:
-            return [self._of_all("absent", f"{label} is in the cache alone", (f"dvc checkout {self.target}",))]
-        if output.lacking:
-            lacking = f"{output.lacking} of its {len(output.stored)} objects"
-            what = f"{label} is in the workspace, and {lacking} not in the cache, from where dvc push takes them"
-            return [self._of_all("absent", what, (f"dvc commit --no-relink {self.target}",))]
+        if damage := list(self._damage()):
+            remedy = self._remedy()
+            return [Finding(kind, self.path, file, where, what, remedy) for kind, file, where, what in damage]
+        if not self.found:
+            what = f"{self.label} is in the cache alone"
+            return [self._of_all("absent", what, f"dvc checkout {self.target}")]
+        if lacking := self._lacking():
+            what = (
+                f"{self.label} is in the workspace, and {lacking} of its {len(self.objects)} objects not in the cache"
+            )
+            return [self._of_all("absent", f"{what}, which dvc push needs", f"dvc commit --no-relink {self.target}")]
         return []
 
-    def _remedies(self) -> tuple[str, ...]:
-        """The commands that mend all that is wrong with the output.
+    def _of_all(self, kind: Kind, what: str, remedy: str) -> Finding:
+        return Finding(kind, self.path, "", self.full, what, remedy)
 
-        A damaged file is removed before DVC is asked for it again: DVC may remember it as good.
+    def _lacking(self) -> int:
+        """Return how many objects are not in the cache."""
+        return sum(not found for _, found, _ in self.objects.values())
+
+    def _nothing_here(self) -> Finding:
+        if not self.out.use_cache:
+            return self._of_all("missing", f"{self.label} is missing, and git alone keeps it", self._remedy())
+        served = self._served()
+        if served or (served is None and self.stage):
+            return self._of_all("absent", f"{self.label} is neither in the workspace nor in the cache", self._fetched())
+        what = f"{self.label} exists nowhere that this clone knows of: neither here, nor in the cache, nor on a remote"
+        return self._of_all("missing", what, self._fetched())
+
+    def _another_lock(self) -> Finding | None:
+        """Return a finding where the output is whole, and it is dvc.lock that differs."""
+        what = f"{self.lock} has {self.hash} for {self.label}, which is {self.found}"
+        if self._committed() == self.found:
+            remedy = f"git checkout HEAD -- {shlex.quote(self.lock)}"
+            return self._of_all("corrupt", f"{what}, as {self.lock} of the last commit has it", remedy)
+        stored = self.out.use_cache and Path(self.out.cache.oid_to_path(self.found)).exists()
+        if stored and self._lacking() == len(self.objects):
+            # what is here may be all that there is: a pull that fails would have removed it
+            remedy = self._made() or f"dvc add {self.target}"
+            return self._of_all("corrupt", f"{what} here and in the cache, which has no object of the former", remedy)
+        return None
+
+    def _damage(self) -> Iterator[tuple[Kind, str, Path, str]]:
+        """Yield kind, file, place and sentence of all that is wrong."""
+        again = "; verify again once it is mended" if self.expected is None else ""
+        for file, (path, found, oid) in self.objects.items():
+            if found not in ("", oid):
+                name = f"{self.label} (its list of files)" if file == LISTING else self._name(file)
+                what = f"the cache object {self._place(path)} of {name} {_fault(found, oid)}{again}"
+                yield "corrupt", "" if file == LISTING else file, path, what
+        if again and self.files:
+            what = f"{self.label} is not what {self.lock} has ({self.found}, not {self.hash}), whose list of files"
+            yield "corrupt", "", self.full, f"{what} is damaged or not in the cache{again}"
+            return
+        expected = self.expected or {}
+        keep = f"; `dvc add {self.target}` keeps it as it is now" if self.added else ""
+        for file, oid in expected.items():
+            name, found = self._name(file), self.files.get(file, "")
+            stored = file in self.objects and self.objects[file][1]
+            if found not in ("", oid):
+                yield "corrupt", file, self.full / file, f"{name} {_fault(found, oid)}{keep}"
+            elif not found and (self.files or not stored):
+                yield "missing", file, self.full / file, f"{name} is missing, and others of its output are here"
+        for file in sorted(self.files.keys() - expected.keys()):
+            what = f"{self._name(file)} is not a file of {self.label} in {self.lock}"
+            yield "unexpected", file, self.full / file, what
+
+    def _remedy(self) -> str:
+        """Return the command that mends all that is wrong with the output.
+
+        What is damaged is removed before DVC is asked for it again: DVC may remember it as good.
         """
-        output = self.output
-        removed = self._removal()
-        if not self.cached:
-            restored = [f"git checkout HEAD -- {self.target}"] if self._committed_bytes() == output.hash else []
-            return (*restored, *(f"{removed}{command}" for command in self._made()))
-        if not self.bad_objects and not output.lacking and output.expected is not None:
-            return (f"{removed}dvc checkout --force {self.target}", *self._kept())
-        if output.intact:
-            return (f"{removed}dvc commit --no-relink {self.target}",)
-        commands = (*self._pulled(), *self._made()) or self._original()
-        return tuple(f"{removed}{command}" for command in commands)
+        from dvc_data.hashfile.hash import fobj_md5
 
-    def _removal(self) -> str:
-        output = self.output
-        paths = list(self.bad_objects)
-        if not output.intact:
-            # also files that are not here yet: one that a pull takes from a damaged object is remembered as good
-            damaged = [output.full / file for file, seen in output.objects.items() if seen.path in self.bad_objects]
-            paths += [*self.bad_files, *damaged]
-        if any(not str(path).isprintable() for path in paths):
-            paths = [*self.bad_objects, output.full]
-        names = [self._place(path) for path in dict.fromkeys(paths)]
-        return f"rm -rf {' '.join(map(shlex.quote, names))} && " if names else ""
+        if not self.out.use_cache:
+            if fobj_md5(BytesIO(self._in_commit(self.path)), name=self.out.hash_name) == self.hash:
+                return f"git checkout HEAD -- {self.target}"
+            return self._made()
+        removed = [path for path, found, oid in self.objects.values() if found not in ("", oid)]
+        if self.intact:
+            command = f"dvc commit --no-relink {self.target}"
+        elif removed or self._lacking() or self.expected is None:
+            command = self._fetched()
+        else:
+            command = f"dvc checkout --force {self.target}"
+        if not self.intact:
+            removed.append(self.full)
+        return f"rm -rf {' '.join(shlex.quote(self._place(path)) for path in removed)} && {command}"
 
-    def _pulled(self) -> tuple[str, ...]:
-        served = self.remote.serves(self.output) and not self.remote.lacks(self.output)
-        return (f"dvc pull --force {self.target}",) if served else ()
+    def _fetched(self) -> str:
+        if self._served():
+            return f"dvc pull --force {self.target}"
+        return self._made() or f"cp -r ORIGINAL {self.target} && dvc add {self.target}"
 
-    def _made(self) -> tuple[str, ...]:
-        return (f"dvc repro {shlex.quote(self.stage)}",) if self.stage else ()
+    def _made(self) -> str:
+        return f"dvc repro {shlex.quote(self.stage)}" if self.stage else ""
 
-    def _original(self) -> tuple[str, ...]:
-        return (f"cp -r ORIGINAL {self.target} && dvc add {self.target}",)
+    def _served(self) -> bool | None:
+        """Tell whether `dvc pull` may find it, as far as is known without a network; None where there is no remote."""
+        from dvc.exceptions import DvcException
 
-    def _kept(self) -> tuple[str, ...]:
-        added = not self.stage and not self.output.out.stage.is_import
-        return (f"dvc add {self.target}  # to keep it as it is now",) if added else ()
+        if self.out.stage.is_import:
+            return True
+        name = self.out.remote or self.repo.config["core"].get("remote")
+        if not name:
+            return None
+        try:
+            objects = self.repo.cloud.get_remote_odb(name, hash_name=self.out.hash_name)
+        except DvcException:  # a versioned remote, whose objects have no name by hash
+            return True
+        return bool(objects.fs.protocol != "local" or objects.exists(self.hash))
+
+    def _name(self, file: str) -> str:
+        return _shown(f"{self.path}/{file}" if file else self.path)
 
     def _place(self, path: Path) -> str:
-        try:
-            return path.relative_to(self.root).as_posix()
-        except ValueError:
-            return str(path)
+        root = self.repo.root_dir
+        return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
     def _in_commit(self, path: str) -> bytes:
-        done = subprocess.run(["git", "show", f"HEAD:./{path}"], cwd=self.root, capture_output=True, check=False)
+        command = ["git", "show", f"HEAD:./{path}"]
+        done = subprocess.run(command, cwd=self.repo.root_dir, capture_output=True, check=False)
         return b"" if done.returncode else done.stdout
 
     def _committed(self) -> str:
-        """The hash of the output in the commit's own dvc.lock or .dvc file, or empty."""
+        """Return the hash of the output in the commit's own dvc.lock or .dvc file, or empty."""
         from ruamel.yaml import YAML
         from ruamel.yaml.error import YAMLError
 
-        out = self.output.out
         try:
-            content = YAML(typ="safe", pure=True).load(self._in_commit(self.output.lock).decode())
-            entry = content["stages"][out.stage.name] if self.output.lock.endswith("dvc.lock") else content
-            return next(str(found.get("md5", "")) for found in entry["outs"] if found["path"] == out.def_path)
+            content = YAML(typ="safe", pure=True).load(self._in_commit(self.lock).decode())
+            entry = content["stages"][self.out.stage.name] if self.lock.endswith("dvc.lock") else content
+            return next(str(found.get("md5", "")) for found in entry["outs"] if found["path"] == self.out.def_path)
         except (StopIteration, KeyError, TypeError, AttributeError, UnicodeDecodeError, YAMLError):
             return ""
 
-    def _committed_bytes(self) -> str:
-        from dvc_data.hashfile.hash import fobj_md5
 
-        return fobj_md5(BytesIO(self._in_commit(self.output.path)), name=self.output.out.hash_name)
+def _fault(found: str, oid: str) -> str:
+    if not HASH.fullmatch(found):
+        return f"cannot be read ({found})"
+    return f"holds other bytes than it should (md5 {found}, not {oid})"
 
 
 def _shown(text: str) -> str:

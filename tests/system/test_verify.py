@@ -89,9 +89,9 @@ def named(report: Report) -> set[tuple[str, str]]:
     return {(finding.kind, f"{finding.output}/{finding.file}".rstrip("/")) for finding in report.findings}
 
 
-def mend(clone: Clone, findings: list[Finding], choice: int = 0) -> None:
+def mend(clone: Clone, findings: list[Finding]) -> None:
     """Run the commands that the findings print, word for word."""
-    for line in dict.fromkeys(finding.remedies[choice] for finding in findings):
+    for line in dict.fromkeys(finding.remedy for finding in findings):
         for command in line.split(" && "):
             program, *arguments = shlex.split(command)
             clone.dvc(*arguments) if program == "dvc" else clone.run(program, *arguments)
@@ -126,7 +126,7 @@ def test_what_was_not_pulled_is_absent_and_no_error(empty: Clone, remote: Path) 
     assert {finding.kind for finding in alone.findings} == {"absent"}
     assert alone.errors == []
     assert "none damaged; 14 not pulled or not made yet, which is no error" in alone.summary()
-    assert ("dvc repro train",) in {finding.remedies for finding in alone.findings}
+    assert "dvc repro train" in {finding.remedy for finding in alone.findings}
 
     use(empty, remote)
     empty.dvc("pull", "models/scorer")  # the model is all that this colleague wants
@@ -151,7 +151,7 @@ def test_the_command_says_what_it_found_and_exits_with_it(
     assert cli.main(["verify"]) == 1
     out, err = capsys.readouterr()
     place = scorer.relative_to(colleague.path).as_posix()
-    assert f"altered: the cache object {place} of models/scorer/model.safetensors holds other bytes" in out
+    assert f"corrupt: the cache object {place} of models/scorer/model.safetensors holds other bytes" in out
     assert f"\n    rm -rf {place} && dvc commit --no-relink models/scorer\n" in out
     assert err == ""
 
@@ -173,26 +173,24 @@ def test_every_kind_of_damage_is_named_and_mended(colleague: Clone) -> None:
 
     report = verify(clone.path, progress=False)
     assert named(report) == {
-        ("altered", "models/scorer/config.json"),
-        ("truncated", "data/sample.csv"),
-        ("truncated", "data/splits/train/state.json"),
-        ("swapped", "models/decision.json"),
-        ("altered", "models/base"),
-        ("altered", "metrics/predictions.csv"),
+        ("corrupt", "models/scorer/config.json"),
+        ("corrupt", "data/sample.csv"),
+        ("corrupt", "data/splits/train/state.json"),
+        ("corrupt", "models/decision.json"),
+        ("corrupt", "models/base"),
+        ("corrupt", "metrics/predictions.csv"),
         ("absent", "metrics/confusion.csv"),
         ("unexpected", "metrics/train/params.yaml"),
         ("missing", "data/tokenized/dataset_dict.json"),
-        ("altered", "metrics/evaluation.json"),
+        ("corrupt", "metrics/evaluation.json"),
     }
     assert "9 damaged; 1 not pulled" in report.summary()
     by_file = {f"{finding.output}/{finding.file}".rstrip("/"): finding for finding in report.findings}
     damaged = cached(clone, "models/scorer", "config.json")
     assert by_file["models/scorer/config.json"].where == damaged
     assert f"rm -rf {damaged.relative_to(clone.path)} && dvc commit" in str(by_file["models/scorer/config.json"])
-    size = (clone.path / "data/sample.csv").stat().st_size
-    assert f"is cut short: {size // 2} of {size} bytes" in by_file["data/sample.csv"].what
-    assert "holds the bytes of metrics/reliability.csv" in by_file["models/decision.json"].what
-    assert by_file["metrics/evaluation.json"].remedies[0] == "git checkout HEAD -- metrics/evaluation.json"
+    assert f"not {locked(clone, 'data/sample.csv')})" in by_file["data/sample.csv"].what
+    assert by_file["metrics/evaluation.json"].remedy == "git checkout HEAD -- metrics/evaluation.json"
 
     mend(clone, report.findings)
     assert verify(clone.path, progress=False).findings == []
@@ -216,9 +214,9 @@ def test_damage_that_reached_the_workspace_is_pulled_again(colleague: Clone, ori
 
     report = verify(clone.path, progress=False)
     assert named(report) == {
-        ("altered", "models/scorer/config.json"),
-        ("altered", "models/scorer/vocab.txt"),
-        ("altered", "models/base"),
+        ("corrupt", "models/scorer/config.json"),
+        ("corrupt", "models/scorer/vocab.txt"),
+        ("corrupt", "models/base"),
         ("missing", "data/splits/test/state.json"),
         ("absent", "data/sample.csv"),
     }
@@ -229,7 +227,7 @@ def test_damage_that_reached_the_workspace_is_pulled_again(colleague: Clone, ori
     assert "verify again once it is mended" in next(f.what for f in report.findings if f.output == "models/base")
     mend(clone, report.findings)
     again = verify(clone.path, progress=False)  # what a damaged list names can be checked when it is mended
-    assert named(again) == {("altered", "models/base/vocab.txt")}  # whose object is that of the scorer's
+    assert named(again) == {("corrupt", "models/base/vocab.txt")}  # whose object is that of the scorer's
     mend(clone, again.findings)
     assert verify(clone.path, progress=False).findings == []
     for path in ("models/scorer/config.json", "models/base/vocab.txt", "data/splits/test/state.json"):
@@ -248,7 +246,7 @@ def test_a_shared_cache_and_links_are_followed(empty: Clone, remote: Path, tmp_p
     report = verify(clone.path, progress=False)
     found = {(finding.kind, finding.where) for finding in report.findings if finding.output == "models/base"}
     vocabulary = cached(clone, "models/base", "vocab.txt", str(tmp_path / "cache comum"))
-    assert found == {("altered", clone.path / "models/base/vocab.txt"), ("altered", vocabulary)}
+    assert found == {("corrupt", clone.path / "models/base/vocab.txt"), ("corrupt", vocabulary)}
     assert ("absent", "data/sample.csv") in named(report)
     mend(clone, [finding for finding in report.findings if finding.output in ("models/base", "data/sample.csv")])
     assert not {finding.output for finding in verify(clone.path, progress=False).findings} & {"models/base", "data/sample.csv"}  # fmt: skip
@@ -263,16 +261,16 @@ def test_a_lock_with_another_hash_is_found(colleague: Clone, empty: Clone, origi
     relock(colleague, "models/scorer", "0" * 32 + ".dir")
     relock(colleague, "data/sample.csv", locked(colleague, "metrics/predictions.csv"))
     report = verify(colleague.path, progress=False)
-    assert named(report) == {("lock", "models/scorer"), ("lock", "data/sample.csv")}
-    assert {finding.remedies[0] for finding in report.findings} == {"git checkout HEAD -- dvc.lock"}
+    assert named(report) == {("corrupt", "models/scorer"), ("corrupt", "data/sample.csv")}
+    assert {finding.remedy for finding in report.findings} == {"git checkout HEAD -- dvc.lock"}
     mend(colleague, report.findings)
     assert verify(colleague.path, progress=False).findings == []
 
     relock(colleague, "data/sample.csv", "abcdef01" * 4)
     colleague.git("commit", "-qam", "A hash of nothing")
     report = verify(colleague.path, progress=False)
-    assert named(report) == {("lock", "data/sample.csv")}
-    assert report.findings[0].remedies == ("dvc repro sample",)  # the remote has no such object, so no pull is advised
+    assert named(report) == {("corrupt", "data/sample.csv")}
+    assert report.findings[0].remedy == "dvc repro sample"  # the remote has no such object, so no pull is advised
     mend(colleague, report.findings)
     assert verify(colleague.path, progress=False).findings == []
     colleague.dvc("repro")  # as prepare, too, was committed with this hash
@@ -296,7 +294,7 @@ def test_a_list_of_files_that_leads_out_of_its_folder_is_refused(colleague: Clon
     place.parent.mkdir(exist_ok=True)
     place.write_text(raw)
     [finding] = verify(clone.path, progress=False).findings
-    assert (finding.kind, finding.output, finding.remedies) == ("unsafe", "models/base", ())
+    assert (finding.kind, finding.output, finding.remedy) == ("unsafe", "models/base", "")
     assert "check nothing out" in finding.what
 
 
@@ -320,7 +318,7 @@ def test_a_truncated_object_on_a_remote_is_refused_where_the_remote_is_verified(
     clone.dvc("pull")  # DVC's default lets it through
     assert UP_TO_DATE in clone.dvc("status")
     report = verify(clone.path, progress=False)
-    assert named(report) == {("truncated", "metrics/predictions.csv")}
+    assert named(report) == {("corrupt", "metrics/predictions.csv")}
     use(clone, remote)
     mend(clone, report.findings)
     assert verify(clone.path, progress=False).findings == []
@@ -333,7 +331,7 @@ def test_the_users_own_essays_are_looked_after_too(make_clone: Callable[[str], C
     clone.dvc("add", str(essays))
     flip(essays)
     [error] = verify(clone.path, progress=False).errors
-    assert (error.kind, error.output) == ("altered", "data/minhas redações.csv")
+    assert (error.kind, error.output) == ("corrupt", "data/minhas redações.csv")
     mend(clone, [error])
     assert essays.read_text(encoding="utf-8") == "essay,score\nUma redação,5\n"
 
@@ -378,7 +376,7 @@ def test_without_a_remote_the_stage_makes_it_again(alone: Clone, origin: Folder)
         flip(cached(alone, output))
         shutil.rmtree(alone.path / output)
     report = verify(alone.path, progress=False)
-    assert {finding.remedies[0].split(" && ")[1] for finding in report.findings} == {"dvc repro train", "dvc repro tokenize"}  # fmt: skip
+    assert {finding.remedy.split(" && ")[1] for finding in report.findings} == {"dvc repro train", "dvc repro tokenize"}  # fmt: skip
     mend(alone, report.findings)
     assert verify(alone.path, progress=False).findings == []
     assert alone.text("dvc.lock") == origin.text("dvc.lock")
