@@ -11,6 +11,7 @@ from redacoes.commands import inspect
 from redacoes.metrics import compute
 from redacoes.params import Bootstrap
 from redacoes.scoring import Decision
+from tests.support import PARAMS
 
 BOOTSTRAP = Bootstrap(samples=300, confidence=0.95, seed=1)
 
@@ -83,12 +84,18 @@ def run_of(best: dict | None) -> dict:
     return {
         "revision": "workspace",
         "commit": {"hash": "0" * 40, "date": "2026-01-01T00:00:00", "subject": "One"},
-        "parameters": {"checkpoint": {"source": "scratch"}, "data": {"max_score": 10}},
+        "parameters": PARAMS.model_dump(mode="json"),
         "data": {"file": "a.csv", "md5": "1", "from": "b", "rows": {"read": 1, "kept": 1}, "splits": {"test": 1}},
-        "environment": {},
-        "metrics": {"qwk": {"value": 0.1, "low": 0.0, "high": 0.2}},
+        "environment": dict.fromkeys(("transformers", "tensorflow", "tf-keras"), "1"),
+        "metrics": {name: {"value": 0.1, "low": 0.0, "high": 0.2} for name in card.METRICS},
         "best_baseline": best,
     }
+
+
+def card_of(found: dict, decision: Decision) -> list[str]:
+    """The Portuguese and the English part of the card."""
+    made_by = {"commit": "0" * 40, "splits_md5": "1", "params_sha256": "2"}
+    return card.write(card.Run("ana/redacoes", "main", found, {}, {}, decision, made_by)).split("## English")
 
 
 def test_inspect_page_and_card_tell_of_it(worse: dict) -> None:
@@ -102,21 +109,21 @@ def test_inspect_page_and_card_tell_of_it(worse: dict) -> None:
         service = SimpleNamespace(model="models/scorer", **known)
         for language, says in (("pt", "não é melhor que a superfície do texto"), ("en", "not better than the text")):
             assert (says in app_model_view.model(service, language)) == warns
-        run = card.Run("ana/redacoes", "main", found, {}, {}, decision, {})
-        for of, says in ((card._Portuguese, "não é melhor que a superfície"), (card._English, "not better than the")):
-            assert (says in " ".join(of(run).against())) == warns
+        portuguese, english = card_of(found, decision)
+        assert ("não é melhor que a superfície" in portuguese) == warns
+        assert ("not better than the text's surface" in english) == warns
         if best:
             sign = f"{best['test']['difference']:+.3f}"
             assert sign in text
             assert sign.replace(".", ",").replace("-", "−") in app_model_view.model(service, "pt")
-            assert sign.replace(".", ",") in card._Portuguese(run).against()[-1]
+            assert sign.replace(".", ",") in portuguese
+            assert sign in english
 
 
 def test_the_card_says_how_ordinal_decides() -> None:
     probabilities = np.random.default_rng(1).dirichlet(np.ones(11), 40)
     scores = np.arange(40) % 11
     decision = Decision.fit("ordinal", probabilities, scores, scores * 0.5)
-    run = card.Run("ana/redacoes", "main", run_of(None), {}, {}, decision, {"commit": "0" * 40})
-    for of, says in ((card._Portuguese, "chances proporcionais"), (card._English, "proportional odds")):
-        assert says in of(run)._rule()
-        assert "surface.safetensors" in of(run)._rule()
+    for part, says in zip(card_of(run_of(None), decision), ("chances proporcionais", "proportional odds"), strict=True):
+        assert says in part
+        assert "surface.safetensors" in part
