@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from io import BytesIO
+from functools import cached_property
 from pathlib import Path
 from subprocess import run
 from typing import Any
@@ -24,7 +24,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 from huggingface_hub.utils import disable_progress_bars, logging, validate_repo_id
-from huggingface_hub.utils.sha import git_hash, sha_fileobj
+from huggingface_hub.utils.sha import git_hash
 
 from redacoes import card
 from redacoes.checkpoint import INDEX, TOKENIZER_FILES, WEIGHTS, load_config
@@ -269,7 +269,7 @@ class _Publishing:
         if self.before and not changes.sent and not changes.removed:
             return changes
         self.sending = True
-        additions = [CommitOperationAdd(name, source) for name, source in self.files.items()]
+        additions = list(self.additions.values())
         removals = [CommitOperationDelete(name) for name in changes.removed]
         api.preupload_lfs_files(repository, additions, revision=branch if self.before else "main")
         if not self.before:
@@ -286,6 +286,11 @@ class _Publishing:
             parent_commit=self.before,  # if somebody else was faster, they are not overwritten
         )
         return replace(changes, commit=commit.oid)
+
+    @cached_property
+    def additions(self) -> dict[str, CommitOperationAdd]:
+        """What is sent, by name, hashed: `create_commit` leaves out what the branch holds already."""
+        return {name: CommitOperationAdd(name, source) for name, source in self.files.items()}
 
     def _head(self) -> str | None:
         try:
@@ -312,13 +317,9 @@ class _Publishing:
         return Published(commit or "", sent, removed, [name for name in others if name not in removed])
 
     def _same(self, name: str, entry: Any) -> bool:
-        source = self.files[name]
-        if entry.size != size(source):
-            return False
-        if not entry.lfs:
-            return bool(entry.blob_id == git_hash(self._bytes(name)))
-        with source.open("rb") if isinstance(source, Path) else BytesIO(source) as file:
-            return bool(entry.lfs.sha256 == sha_fileobj(file).hex())
+        if entry.lfs:
+            return bool(entry.lfs.sha256 == self.additions[name].upload_info.sha256.hex())
+        return bool(entry.blob_id == git_hash(self._bytes(name)))
 
     def _done_all_the_same(self) -> Published | None:
         """Return the commit if it was made although no answer of that arrived: the Hub has been seen to do so."""
