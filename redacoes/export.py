@@ -4,12 +4,9 @@ Both take token ids: text in would need operations that neither runtime has of i
 that can be refused without it has been looked at.
 """
 
-import glob
 import logging
-import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,7 +22,7 @@ from tqdm import tqdm
 from redacoes import checkpoint, portable, tokens
 from redacoes.batching import Ragged, sorted_batches
 from redacoes.errors import UserError
-from redacoes.files import abandoned, write_json
+from redacoes.files import whole, write_json
 from redacoes.params import Tokenize
 from redacoes.scoring import softmax
 from redacoes.text_regression import FILES
@@ -126,7 +123,9 @@ def export(
     tokenizer = checkpoint.load_tokenizer(source)
     longest = min(tokenize.max_length, checkpoint.longest_input(source))
     ids, _ = tokens.encode(tokenizer, essays, tokenize.model_copy(update={"max_length": longest}))
-    with _draft(target) as folder:
+    target.absolute().parent.mkdir(parents=True, exist_ok=True)
+    with whole(target) as folder:
+        folder.mkdir()
         tokenizer_files = [path for name in checkpoint.TOKENIZER_FILES if (path := source / name).is_file()]
         for path in [*tokenizer_files, *portable.text_files(source, decision)]:
             shutil.copyfile(path, folder / path.name)
@@ -150,23 +149,6 @@ def export(
         write_json(folder / "config.json", config)
         write_json(folder / portable.DECISION, decision.to_dict())
     return Report(len(few), difference, quantized)
-
-
-@contextmanager
-def _draft(target: Path) -> Iterator[Path]:
-    """Yield a folder beside `target`, which takes its place when the block ends without an error."""
-    target = target.absolute()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    for left in target.parent.glob(f".{glob.escape(target.name)}-[0-9]*-*"):  # by a killed process
-        if abandoned(left, int(left.name.rsplit("-", 2)[1])):
-            shutil.rmtree(left)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-{os.getpid()}-") as room:
-        draft, old = Path(room, "new"), Path(room, "old")
-        draft.mkdir()
-        yield draft
-        if target.exists():
-            target.replace(old)
-        draft.replace(target)
 
 
 def _tensorflow(source: Path) -> tuple[Runner, Callable[[Path, Form], None]]:

@@ -1,5 +1,6 @@
-"""Outputs that appear whole or not at all, and the two text formats that the stages write."""
+"""Outputs that appear whole or not at all, and JSON."""
 
+import glob
 import json
 import os
 import shutil
@@ -31,26 +32,56 @@ def staged(*targets: str) -> Iterator[list[Path]]:
             room.mkdir()
             drafts.append(room / Path(target).name)
         yield drafts
-        for draft, output in zip(drafts, map(Path, targets), strict=True):
+        for index, (draft, output) in enumerate(zip(drafts, map(Path, targets), strict=True)):
             output.parent.mkdir(parents=True, exist_ok=True)
-            if output.is_dir():
-                shutil.rmtree(output)
-            draft.replace(output)
+            _put(draft, output, folder / f"{index}-old")
+
+
+@contextmanager
+def whole(target: Path) -> Iterator[Path]:
+    """Yield one path to write, and move it to `target`, wherever that is, when the block ends without an error.
+
+    Args:
+        target: The file or folder to write. What stands there is replaced.
+
+    Yields:
+        A path beside it, in a folder that the next writer of `target` removes after a kill; nothing exists there yet.
+    """
+    target = target.absolute()
+    prefix = f".{target.name}-"
+    _sweep(target.parent, prefix)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f"{prefix}{os.getpid()}-") as room:
+        yield Path(room, "new")
+        _put(Path(room, "new"), target, Path(room, "old"))
+
+
+def write_whole(target: Path, content: str) -> None:
+    """Write a text file whole or not at all, wherever it is."""
+    with whole(target) as draft:
+        draft.write_text(content, encoding="utf-8")
+
+
+def _put(draft: Path, target: Path, aside: Path) -> None:
+    """Put `draft` in the place of `target`; a folder there goes to `aside` first, since a rename replaces none."""
+    if target.is_dir():
+        target.replace(aside)
+    draft.replace(target)
 
 
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
     """Yield a new folder in `WORK`. It is removed in the end; after a kill, by the next process that asks for one."""
     WORK.mkdir(exist_ok=True)
-    _sweep()
+    _sweep(WORK, "")
     with tempfile.TemporaryDirectory(dir=WORK, prefix=f"{os.getpid()}-") as folder:
         yield Path(folder)
 
 
-def _sweep() -> None:
+def _sweep(folder: Path, prefix: str) -> None:
     """Remove what killed processes have left, which can be as large as a model."""
-    for left in WORK.glob("[0-9]*-*"):
-        if abandoned(left, int(left.name.split("-")[0])):
+    for left in folder.glob(f"{glob.escape(prefix)}[0-9]*-*"):
+        pid = left.name.removeprefix(prefix).split("-")[0]
+        if pid.isdigit() and abandoned(left, int(pid)):
             shutil.rmtree(left)
 
 
@@ -64,16 +95,6 @@ def abandoned(draft: Path, pid: int) -> bool:
     except psutil.NoSuchProcess:
         return True
     return begun > draft.stat().st_mtime + 2  # seconds: systems tell the time of a start by the second
-
-
-def write_whole(target: Path, content: str) -> None:
-    """Write a file whole or not at all, wherever it is; no other file of a run depends on it."""
-    draft = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        draft.write_text(content, encoding="utf-8")
-        draft.replace(target)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:

@@ -7,7 +7,6 @@ programs are told without it, and without the query of a URL, which may be a sig
 import json
 import re
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -29,7 +28,7 @@ from huggingface_hub.utils.sha import git_hash
 from redacoes import card
 from redacoes.checkpoint import INDEX, TOKENIZER_FILES, WEIGHTS, load_config
 from redacoes.errors import UserError, first_line, read_object
-from redacoes.files import WORK
+from redacoes.files import WORK, whole
 from redacoes.hub import online
 from redacoes.lock import stale
 from redacoes.portable import DECISION, SCORER, SURFACE, load_decision, portable_config, provenance, text_files
@@ -171,14 +170,10 @@ def write(files: Files, folder: Path) -> None:
     if folder != DRAFT and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} exists, and nothing in it is replaced: name a new folder")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as room:
-        draft, old = Path(room, "new"), Path(room, "old")
+    with whole(folder) as draft:
         draft.mkdir()
         for name, source in files.items():
             (draft / name).write_bytes(source.read_bytes() if isinstance(source, Path) else source)
-        if folder.exists():
-            folder.replace(old)
-        draft.replace(folder)
 
 
 # ---- sending it ------------------------------------------------------------------------------------------------------
