@@ -15,7 +15,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from redacoes.errors import MEND, UserError, first_line, read_object
+from redacoes.errors import MEND, UserError, first_line
+from redacoes.files import read_object
 
 ROWS = 1000  # rows in memory at once
 END = b"\xff\xff\xff\xff\0\0\0\0"  # of an Arrow stream; one that is cut between two batches has none, and reads well

@@ -14,7 +14,8 @@ from transformers import (
     AutoTokenizer,
 )
 
-from redacoes.errors import MEND, UserError, first_line, read_object
+from redacoes.errors import MEND, UserError, first_line
+from redacoes.files import read_object
 
 TOKENIZER_FILES = (
     "tokenizer.json",

@@ -1,13 +1,11 @@
 """The one exception that stands for a user's mistake, how it is told, and the help that its messages share."""
 
 import errno
-import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
 
 MEND = "`redacoes verify` tells what is damaged, and the commands that mend it"
@@ -68,21 +66,6 @@ def warn(message: str) -> None:
 def first_line(error: BaseException) -> str:
     """Return the first line of an exception's message, or its type where it has none."""
     return next(iter(str(error).splitlines()), type(error).__name__)
-
-
-def read_object(path: Path) -> dict[str, Any]:
-    """Return the JSON object in a file that another program wrote.
-
-    Raises:
-        UserError: The file is missing, is not JSON, or holds something else than an object.
-    """
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{path} cannot be read ({first_line(error)}); {MEND}") from error
-    if not isinstance(values, dict):
-        raise UserError(f"{path} holds no JSON object; {MEND}")
-    return values
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

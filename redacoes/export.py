@@ -22,7 +22,7 @@ from tqdm import tqdm
 from redacoes import checkpoint, portable, tokens
 from redacoes.batching import Ragged, sorted_batches
 from redacoes.errors import UserError
-from redacoes.files import whole, write_json
+from redacoes.files import read_object, whole, write_json
 from redacoes.params import Tokenize
 from redacoes.scoring import softmax
 from redacoes.text_regression import FILES
@@ -91,7 +91,7 @@ def check(source: Path, form: Form, target: Path) -> None:
     if target.exists() and not target.is_dir():
         raise UserError(f"{target} is a file; name a folder")
     held = {path.name for path in target.iterdir()} if target.exists() else set()
-    if held and (held - OWN or portable.KEY not in checkpoint.read_object(target / "config.json")):
+    if held and (held - OWN or portable.KEY not in read_object(target / "config.json")):
         raise UserError(f"{target} holds other files than an earlier export; name a new folder")
 
 
@@ -142,7 +142,7 @@ def export(
         text = portable.load_text(source, decision) if int8 else None
         decide = partial(decision.decide, numbers=text.predict(essays) if text else None)
         quantized = _quantize(folder, run, ids, tokenizer.pad_token_id, decide) if int8 else None
-        config = portable.portable_config(checkpoint.read_object(source / "config.json"), decision, made_by)
+        config = portable.portable_config(read_object(source / "config.json"), decision, made_by)
         config[portable.KEY]["export"] = {"format": form, "difference": difference}
         if quantized:
             config[portable.KEY]["export"]["int8"] = quantized

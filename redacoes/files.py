@@ -12,6 +12,8 @@ from typing import Any
 
 import psutil
 
+from redacoes.errors import MEND, UserError, first_line
+
 WORK = Path(".work")  # git-ignored, on the same file system as the outputs, so that a rename is enough
 
 
@@ -105,3 +107,18 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
 def read_json(path: str | Path) -> Any:
     """Return what the UTF-8 JSON file at `path` holds."""
     return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file that another program wrote.
+
+    Raises:
+        UserError: The file is missing, is not JSON, or holds something else than an object.
+    """
+    try:
+        values = read_json(path)
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{path} cannot be read ({first_line(error)}); {MEND}") from error
+    if not isinstance(values, dict):
+        raise UserError(f"{path} holds no JSON object; {MEND}")
+    return values

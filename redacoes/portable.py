@@ -10,7 +10,8 @@ from pathlib import Path
 from subprocess import run
 from typing import Any, get_args
 
-from redacoes.errors import MEND, UserError, read_object
+from redacoes.errors import MEND, UserError
+from redacoes.files import read_object
 from redacoes.lock import stale
 from redacoes.ordinal import ProportionalOdds
 from redacoes.revisions import WORKSPACE, Folder, Revision

@@ -27,8 +27,8 @@ from huggingface_hub.utils.sha import git_hash
 
 from redacoes import card
 from redacoes.checkpoint import INDEX, TOKENIZER_FILES, WEIGHTS, load_config
-from redacoes.errors import UserError, first_line, read_object
-from redacoes.files import WORK, whole
+from redacoes.errors import UserError, first_line
+from redacoes.files import WORK, read_object, whole
 from redacoes.hub import online
 from redacoes.lock import stale
 from redacoes.portable import DECISION, SCORER, SURFACE, load_decision, portable_config, provenance, text_files

@@ -15,8 +15,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from redacoes import surface, themes
-from redacoes.errors import MEND, UserError, first_line, read_object
-from redacoes.files import write_json
+from redacoes.errors import MEND, UserError, first_line
+from redacoes.files import read_object, write_json
 from redacoes.params import Baseline
 
 Floats = NDArray[np.float64]
