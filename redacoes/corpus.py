@@ -11,7 +11,7 @@ import re
 import unicodedata
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
@@ -324,11 +324,27 @@ def _lines(text: TextIOWrapper, path: Path) -> Iterator[str]:
         yield line
 
 
+def require_unique(header: Sequence[str], where: str) -> None:
+    """Raise FileError, which says `where`, if a column stands twice."""
+    if repeated := [name for place, name in enumerate(header) if name in header[:place]]:
+        raise FileError(f"{where}: the column {repeated[0]!r} stands twice; rename one", "twice", column=repeated[0])
+
+
+def require_column(name: str, header: Sequence[str], where: str, named_by: str) -> None:
+    """Raise FileError, which says `where` and what names the column, unless it is in the header."""
+    if name not in header:
+        known = ", ".join(map(repr, header))
+        raise FileError(
+            f"{where}: no column {name!r} among {known}{nearest(name, header)} ({named_by} names it)",
+            "no_column",
+            column=name,
+            known=known,
+        )
+
+
 def _check_header(path: Path, header: list[str], data: Data) -> None:
     # Excel writes columns without a name where cells are formatted and empty
-    repeated = [name for name, count in Counter(header).items() if count > 1 and name]
-    if repeated:
-        raise UserError(f"{path}, line 1: the column {repeated[0]!r} stands twice; rename one")
+    require_unique([name for name in header if name], f"{path}, line 1")
     wanted = {"essay_column": data.essay_column, "score_column": data.score_column, "group_column": data.group_column}
     for key, name in wanted.items():
         if name is None or name in header:
@@ -340,10 +356,7 @@ def _check_header(path: Path, header: list[str], data: Data) -> None:
                     f"{path}, line 1: the columns are separated by {other!r}, not by {data.delimiter!r}; "
                     f"set data.delimiter to {json.dumps(other)}{typed}"
                 )
-        raise UserError(
-            f"{path}, line 1: no column {name!r} among {', '.join(map(repr, header))}{nearest(name, header)} "
-            f"(data.{key} names it)"
-        )
+        require_column(name, header, f"{path}, line 1", f"data.{key}")
 
 
 def _bad_line(path: Path, encoding: str) -> str:

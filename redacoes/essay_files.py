@@ -203,10 +203,7 @@ class EssayFile:
         return Window(texts, carried, size, rejects, before, self._share)
 
     def _require(self, columns: Sequence[str]) -> None:
-        if repeated := [name for place, name in enumerate(columns) if name in columns[:place]]:
-            raise FileError(
-                f"{self.name}: the column {repeated[0]!r} stands twice; rename one", "twice", column=repeated[0]
-            )
+        corpus.require_unique(columns, self.name)
         if taken := [name for name in columns if ADDED.fullmatch(name)]:
             raise FileError(
                 f"{self.name} has a column {taken[0]!r} already, which scoring would add; rename it",
@@ -222,14 +219,7 @@ class EssayFile:
                     f"{self.name}: the columns are not separated by {self._delimiter!r}; leave --delimiter out",
                     "separator",
                 )
-            known = ", ".join(map(repr, columns))
-            raise FileError(
-                f"{self.name}: no column {self.column!r} among {known}{nearest(self.column or '', columns)} "
-                "(--text-column names it)",
-                "no_column",
-                column=self.column,
-                known=known,
-            )
+            corpus.require_column(self.column or "", columns, self.name, "--text-column")
 
     def _fault(self, text: Any) -> Fault | None:
         """Return why an essay cannot be scored."""
