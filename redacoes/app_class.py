@@ -3,7 +3,6 @@
 Nothing of an essay is logged, or kept but in the files of the page's private folder. Nothing here knows about Gradio.
 """
 
-import csv
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -11,7 +10,7 @@ from math import sqrt
 from pathlib import Path
 from typing import Any
 
-from redacoes import columns
+from redacoes import columns, spreadsheets
 from redacoes.app_service import CHARACTERS, RefusedError, Service
 from redacoes.app_texts import say
 from redacoes.columns import Columns, rows_of
@@ -21,7 +20,7 @@ from redacoes.formatting import beginning
 from redacoes.languages import Language, short
 from redacoes.scorer import DECIMALS
 from redacoes.scoring_files import typed
-from redacoes.spreadsheets import harmless, write_csv_br, write_xlsx
+from redacoes.spreadsheets import write_csv_br, write_xlsx
 
 ROWS = 20_000  # of one file
 ALL_COLUMNS = 1000
@@ -280,11 +279,5 @@ def write_csv(rows: Sequence[Row], names: Sequence[str], path: Path) -> None:
         path: The file.
     """
     scored = [(row.carried, row.score) for row in rows if row.score is not None]
-    with path.open("w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(map(_field, [*names, *scored[0][1]]))
-        writer.writerows([_field(carried.get(name)) for name in names] + [*score.values()] for carried, score in scored)
-
-
-def _field(value: Any) -> Any:
-    return harmless(value) if isinstance(value, str) else value
+    values = ([*(carried.get(name) for name in names), *score.values()] for carried, score in scored)
+    spreadsheets.write_csv(path, [*names, *scored[0][1]], values)

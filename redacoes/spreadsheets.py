@@ -5,7 +5,7 @@ of a draft.
 """
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from math import isfinite
@@ -87,13 +87,34 @@ def write_csv_br(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]
         rows: Their values: None and NaN are empty fields, numbers get a decimal comma, booleans are Excel's VERDADEIRO
             and FALSO, and all else is written as text.
     """
+    _write_csv(path, header, rows, ";", _brazilian)
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a CSV with commas, for programs, in UTF-8 with a BOM; a text that is a formula gets an apostrophe in front.
+
+    Args:
+        path: The file.
+        header: What the columns are called.
+        rows: Their values: None is an empty field, and all else is written as Python does.
+    """
+    _write_csv(path, header, rows, ",", lambda value: harmless(value) if isinstance(value, str) else value)
+
+
+def _write_csv(
+    path: Path,
+    header: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    delimiter: str,
+    field: Callable[[Any], Any],
+) -> None:
     with path.open("w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.writer(file, delimiter=";")
-        writer.writerow(map(_field, header))
-        writer.writerows(map(_field, row) for row in rows)
+        writer = csv.writer(file, delimiter=delimiter)
+        writer.writerow(map(field, header))
+        writer.writerows(map(field, row) for row in rows)
 
 
-def _field(value: Any) -> str:
+def _brazilian(value: Any) -> str:
     if _is_empty(value):
         return ""
     if isinstance(value, bool | np.bool_):
