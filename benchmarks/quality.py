@@ -85,7 +85,7 @@ def out_of_fold(
         fold = Fold.of(essays, units, places, settings.baseline)
         for (name, rule), table in crossval.grade(essays, fold, graders, rules).items():
             tables[f"{name}, {rule}" if name in MODELS else name].append(table)
-    return {name: pd.concat(parts).set_index("row").loc[essays.rows] for name, parts in tables.items()}
+    return {name: pd.concat(parts).set_index("row").loc[essays.lines] for name, parts in tables.items()}
 
 
 def measured(

@@ -5,10 +5,11 @@ What is a number, a copy, or a row that cannot be used is what `corpus` makes of
 
 import csv
 import shutil
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +19,7 @@ from redacoes.columns import UNNAMED, rank
 from redacoes.errors import UserError, nearest
 from redacoes.formatting import beginning
 from redacoes.params import Data, Params
-from redacoes.prepared import Prepared
+from redacoes.prepared import gather
 from redacoes.splits import assign
 from redacoes.text_files import Form, asked_form, encoding_of
 
@@ -301,9 +302,10 @@ def _rows(draft: Path, data: Data, params: Params, name: str) -> list[Finding]:
     """Read all rows as `prepare` does, and return what is to become of those that cannot be used, and of the split."""
     strategy: str = "grouped" if data.group_column else params.split.strategy.replace("grouped", "shuffled")
     lenient = {"invalid_rows": "drop", "duplicates": "keep" if data.duplicates == "keep" else "drop"}
-    tally, prepared = corpus.Tally(), Prepared(data.max_score, strategy == "grouped")
-    essays = corpus.read(draft, data.model_copy(update=lenient), tally)
-    words = [len(row["essay"].split()) for row in prepared.rows(essays)]
+    _, prepared = gather(
+        corpus.read(draft, data.model_copy(update=lenient)), strategy == "grouped", partial(deque, maxlen=0)
+    )
+    tally, words = prepared.tally, prepared.words
     copies = sum(count for reason, count in tally.dropped.items() if reason.startswith("duplicate"))
     invalid, found = sum(tally.dropped.values()) - copies, []
     if invalid:
@@ -312,7 +314,7 @@ def _rows(draft: Path, data: Data, params: Params, name: str) -> list[Finding]:
             raise UserError(f"{invalid} of {tally.read} rows cannot be used; the first: {first}")
         found.append(Finding("data.invalid_rows", "drop", f"{invalid} of {tally.read}; the first: {first}"))
     if copies:
-        others = tally.dropped["duplicate_with_another_score"]
+        others = tally.dropped.get("duplicate_with_another_score")
         told = f"{copies} copies of an essay{f', {others} with another score' if others else ''}: the first is kept"
         found.append(Finding("data.duplicates", "drop", told))
     split = params.split.model_copy(update={"strategy": strategy})
@@ -322,7 +324,7 @@ def _rows(draft: Path, data: Data, params: Params, name: str) -> list[Finding]:
     found.append(Finding("split.strategy", strategy, f"{told}{whole}"))
     most = min(POSITIONS, params.checkpoint.max_positions)
     now = params.tokenize.max_length
-    cut = sum(TOKENS * count > now for count in words) / len(words)
+    cut = (TOKENS * words > now).mean()
     if now < most and cut > 1 - SURE:
         told = f"of {sorted(words)[len(words) // 2]} words in the middle, {cut:.0%} may have more than {now} tokens"
         found.append(Finding("tokenize.max_length", most, told))
@@ -331,9 +333,7 @@ def _rows(draft: Path, data: Data, params: Params, name: str) -> list[Finding]:
 
 def _first_fault(draft: Path, data: Data) -> str:
     try:
-        for _ in corpus.read(
-            draft, data.model_copy(update={"invalid_rows": "error", "duplicates": "keep"}), corpus.Tally()
-        ):
+        for _ in corpus.read(draft, data.model_copy(update={"invalid_rows": "error", "duplicates": "keep"})):
             pass
     except UserError as error:
         return str(error)

@@ -10,9 +10,8 @@ import json
 import re
 import unicodedata
 from array import array
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from hashlib import blake2b
@@ -39,33 +38,32 @@ class Essay:
     """One row that is fit for learning.
 
     Attributes:
-        row: The line of the CSV on which the row begins, counted from 1 (the header's line).
+        line: Of the CSV, on which the row begins, counted from 1 (the header's line).
         text: The cleaned essay.
         score: 0 to ``max_score``.
         group: What the group column holds, or an empty string without one.
-        first: The line on which the first copy of the essay begins, however spaced or capitalised: `row` for most.
+        first: The line on which the first copy of the essay begins, however spaced or capitalised: `line` for most.
     """
 
-    row: int
+    line: int
     text: str
     score: int
     group: str
     first: int
 
 
-@dataclass
-class Tally:
-    """How many rows were read, and how many of them were dropped, by reason."""
+class Dropped(NamedTuple):
+    """A row that is left out, and the reason, by which it is counted."""
 
-    read: int = 0
-    dropped: Counter[str] = field(default_factory=Counter)
+    line: int
+    reason: str
 
 
 class InvalidRowError(Exception):
-    """A row that cannot be learnt from: the reason (a key of the tally), the column, and what is wrong."""
+    """A row that cannot be learnt from: the reason (as rows are counted by), the column, and what is wrong."""
 
     def __init__(self, reason: str, column: str | None, message: str) -> None:
-        """Keep the three parts apart: the tally needs the reason alone."""
+        """Keep the three parts apart: a count needs the reason alone."""
         super().__init__(message)
         self.reason, self.column = reason, column
 
@@ -77,24 +75,22 @@ class Ragged(NamedTuple):
     expected: int
 
 
-def read(path: str | Path, data: Data, tally: Tally) -> Iterator[Essay]:
-    """Yield the essays of a CSV in its own order, one at a time, so that memory does not grow with the file.
+def read(path: str | Path, data: Data) -> Iterator[Essay | Dropped]:
+    """Yield what each row of a CSV becomes, in its own order, one at a time: memory does not grow with the file.
 
     Args:
         path: The CSV.
         data: Columns, scale, delimiter, encoding, and what to do with invalid and repeated rows.
-        tally: Counted up while rows are read.
 
     Raises:
         UserError: The file is not a CSV of essays, or a row is invalid or repeated and `data` does not say to drop it.
     """
-    copies = _Copies()
-    for row, fields in _records(Path(path), data):
-        tally.read += 1
+    copies, line = _Copies(), 0
+    for line, fields in _records(Path(path), data):
         try:
             text, score, group = _values(fields, data)
-            first, first_score = copies.first(text, row, score)
-            if first != row and data.duplicates != "keep":
+            first, first_score = copies.first(text, line, score)
+            if first != line and data.duplicates != "keep":
                 raise InvalidRowError(
                     "duplicate" if first_score == score else "duplicate_with_another_score",
                     data.essay_column,
@@ -104,11 +100,11 @@ def read(path: str | Path, data: Data, tally: Tally) -> Iterator[Essay]:
             drop = data.duplicates if invalid.reason.startswith("duplicate") else data.invalid_rows
             if drop != "drop":
                 column = f", column {invalid.column!r}" if invalid.column else ""
-                raise UserError(f"{path}, line {row}{column}: {invalid}") from invalid
-            tally.dropped[invalid.reason] += 1
+                raise UserError(f"{path}, line {line}{column}: {invalid}") from invalid
+            yield Dropped(line, invalid.reason)
         else:
-            yield Essay(row, text, score, group, first)
-    if tally.read == 0:
+            yield Essay(line, text, score, group, first)
+    if not line:
         raise UserError(f"{path} has a header and no rows; add essays to it")
 
 
@@ -196,16 +192,16 @@ class _Copies:
 
     def __init__(self) -> None:
         self._index: dict[bytes, int] = {}
-        self._rows, self._scores = array("q"), array("q")
+        self._lines, self._scores = array("q"), array("q")
 
-    def first(self, text: str, row: int, score: int) -> tuple[int, int]:
-        """Return row and score of the first copy of `text`, however spaced or capitalised: its own where it is new."""
+    def first(self, text: str, line: int, score: int) -> tuple[int, int]:
+        """Return line and score of the first copy of `text`, however spaced or capitalised: its own where it is new."""
         key = blake2b(" ".join(text.casefold().split()).encode(), digest_size=16).digest()
-        index = self._index.setdefault(key, len(self._rows))
-        if index == len(self._rows):
-            self._rows.append(row)
+        index = self._index.setdefault(key, len(self._lines))
+        if index == len(self._lines):
+            self._lines.append(line)
             self._scores.append(score)
-        return self._rows[index], self._scores[index]
+        return self._lines[index], self._scores[index]
 
 
 def _values(fields: dict[str, str] | Ragged, data: Data) -> tuple[str, int, str]:

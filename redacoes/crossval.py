@@ -21,7 +21,7 @@ from redacoes.baseline import OTHERS, Floats, Integers
 from redacoes.errors import UserError
 from redacoes.files import write_whole
 from redacoes.params import Baseline, Bootstrap, By, Crossval, Data
-from redacoes.prepared import Prepared
+from redacoes.prepared import gather
 from redacoes.scoring import Decision, Rule, alone
 from redacoes.splits import linked
 
@@ -33,7 +33,7 @@ class Essays(NamedTuple):
     """All essays of a file.
 
     Attributes:
-        rows: int64 ``(essays,)``: their lines there.
+        lines: int64 ``(essays,)``: on which they begin there.
         texts: As cleaned.
         scores: int64 ``(essays,)``.
         groups: int64 ``(essays,)``: the number of each one's group.
@@ -41,7 +41,7 @@ class Essays(NamedTuple):
         classes: How many there are.
     """
 
-    rows: Integers
+    lines: Integers
     texts: list[str]
     scores: Integers
     groups: Integers
@@ -51,11 +51,9 @@ class Essays(NamedTuple):
     @classmethod
     def read(cls, data: Data) -> "Essays":
         """Read the CSV of `data`, as the stage prepare does; see `corpus.read`."""
-        prepared = Prepared(data.max_score, grouped=False)
-        rows = list(prepared.rows(corpus.read(data.csv, data, corpus.Tally())))
-        lines = np.array([row["row"] for row in rows], dtype=np.int64)
-        texts = [row["essay"] for row in rows]
-        return cls(lines, texts, prepared.scores, prepared.groups, prepared.copies, data.max_score + 1)
+        rows = corpus.read(data.csv, data)
+        texts, prepared = gather(rows, False, lambda essays: [essay["essay"] for essay in essays])
+        return cls(prepared.lines, texts, prepared.scores, prepared.groups, prepared.copies, data.max_score + 1)
 
     def units(self, by: By) -> Integers:
         """Return for each essay the number of what must stay on one side: its copies, or its group with all copies."""
@@ -167,7 +165,7 @@ def grade(
             numbers = fold.text[0] if rule == "ordinal" else dict.fromkeys(OTHERS)
             decision = Decision.fit(rule, found["validation"], fold.scores["validation"], numbers["validation"])
             decided = decision.decide(found["test"], numbers["test"])
-            tables[name, rule] = pd.DataFrame(metrics.predictions(essays.rows[test], essays.scores[test], *decided))
+            tables[name, rule] = pd.DataFrame(metrics.predictions(essays.lines[test], essays.scores[test], *decided))
     return tables
 
 

@@ -63,7 +63,7 @@ class Explanation:
             each = [{**effect, "seen": sees} for effect, sees in zip(effects, seen, strict=True)]
             found["words"] = {**words, "complete": self.words.is_complete, "effects": each}
         if self.neighbours is not None:
-            found |= {"far": self.far, "neighbours": [asdict(neighbour) for neighbour in self.neighbours]}
+            found |= {"far": self.far, "neighbours": [_entry(neighbour) for neighbour in self.neighbours]}
         return found
 
     def headline(self, language: Language = "en") -> str:
@@ -87,7 +87,7 @@ class Explanation:
             lines += ["", "The training essays that the model finds most like this one"]
             for neighbour in self.neighbours:
                 lines.append(
-                    f"  score {neighbour.score:>2}  similarity {neighbour.similarity:.2f}  line {neighbour.row}: "
+                    f"  score {neighbour.score:>2}  similarity {neighbour.similarity:.2f}  line {neighbour.line}: "
                     f"{beginning(neighbour.essay, 90)}"
                 )
             if self.far:
@@ -113,6 +113,12 @@ class Explanation:
                 end = effect.end
             text += "" if seen else "]"
         return [*lines, text]
+
+
+def _entry(neighbour: Neighbour) -> dict[str, Any]:
+    """Return a neighbour as the JSON has it: `row`, as in `metrics/predictions.csv`, is the line in the essays' CSV."""
+    values = asdict(neighbour)
+    return {"row": values.pop("line"), **values}
 
 
 def ends(words: WordAttributions, language: Language = "en") -> str:

@@ -72,7 +72,7 @@ def page(found: Explanation, language: Language = "en") -> str:
         parts += _words(found.text, found.words, language)
     if found.neighbours is not None:
         rows = [
-            [str(each.score), decimal(each.similarity, language, 2), str(each.row), beginning(each.essay, 300)]
+            [str(each.score), decimal(each.similarity, language, 2), str(each.line), beginning(each.essay, 300)]
             for each in found.neighbours
         ]
         parts += [f"<h2>{escape(say('neighbours', language))}</h2>"]

@@ -216,8 +216,8 @@ def _undefined(result: dict[str, Any]) -> dict[str, dict[str, str]]:
 
 
 def predictions(
-    rows: Integers, scores: Integers, predicted: Integers, probabilities: Floats
+    lines: Integers, scores: Integers, predicted: Integers, probabilities: Floats
 ) -> dict[str, NDArray[Any]]:
     """Return the columns of ``predictions.csv``: row, score, predicted, expected, and p_0 to p_(classes - 1)."""
     columns = {f"p_{k}": probabilities[:, k] for k in range(probabilities.shape[1])}
-    return {"row": rows, "score": scores, "predicted": predicted, "expected": expected_score(probabilities), **columns}
+    return {"row": lines, "score": scores, "predicted": predicted, "expected": expected_score(probabilities), **columns}

@@ -47,13 +47,13 @@ class Neighbour:
     """A training essay.
 
     Attributes:
-        row: Its line in the CSV.
+        line: Of the CSV, on which it begins.
         score: Its true score.
         similarity: Cosine of its whitened vector and the text's, -1 to 1.
         essay: Its text.
     """
 
-    row: int
+    line: int
     score: int
     similarity: float
     essay: str

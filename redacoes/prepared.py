@@ -1,86 +1,114 @@
 """What is kept of the essays while they stream into Arrow: enough to split and to count, and never the texts."""
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 from datasets import ClassLabel, Features, Value
 from numpy.typing import NDArray
 
-from redacoes.corpus import Essay, Tally
+from redacoes.corpus import Dropped, Essay
 
 Integers = NDArray[np.int64]
+Written = TypeVar("Written")
 
 QUANTILES = {"min": 0.0, "q25": 0.25, "median": 0.5, "q75": 0.75, "max": 1.0}
 
 
+@dataclass(frozen=True)
+class Tally:
+    """How many rows were read, and how many of them were dropped, by reason."""
+
+    read: int
+    dropped: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class Prepared:
-    """Streams essays as rows for Arrow, and remembers of each a handful of numbers, in flat arrays.
+    """What is known of the essays of a file. Each array is int64 ``(essays,)``, in the file's order.
 
     Attributes:
-        features: The columns of a split: `row` (int64), `essay` (string), `score` (ClassLabel 0 to `max_score`), and
-            `group` (int64), the number of what must stay on one side: of the row's group where the split is grouped,
-            else of the first row with the same essay.
+        lines: On which the essays begin.
+        scores: The class of each.
+        groups: The number of each one's group.
+        copies: The index of the first essay with the same text.
+        characters: Of each text.
+        words: Of each text.
+        tally: What was read and dropped.
     """
 
-    def __init__(self, max_score: int, grouped: bool) -> None:
-        """Begin with no rows.
+    lines: Integers
+    scores: Integers
+    groups: Integers
+    copies: Integers
+    characters: Integers
+    words: Integers
+    tally: Tally
 
-        Args:
-            max_score: The highest class.
-            grouped: Whether the split is to keep groups together.
-        """
-        labels = ClassLabel(names=[str(score) for score in range(max_score + 1)])
-        kinds = {"row": Value("int64"), "essay": Value("string"), "score": labels, "group": Value("int64")}
-        self.features, self._grouped = Features(kinds), grouped
-        self._columns = {name: array("q") for name in ("row", "first", "score", "group", "characters", "words")}
-        self._group_numbers: dict[str, int] = {}
-
-    def rows(self, essays: Iterable[Essay]) -> Iterator[dict[str, Any]]:
-        """Yield the columns of `features` of each essay."""
-        for essay in essays:
-            group = self._group_numbers.setdefault(essay.group, len(self._group_numbers))
-            numbers = (essay.row, essay.first, essay.score, group, len(essay.text), len(essay.text.split()))
-            for column, number in zip(self._columns.values(), numbers, strict=True):
-                column.append(number)
-            together = group if self._grouped else essay.first
-            yield {"row": essay.row, "essay": essay.text, "score": essay.score, "group": together}
-
-    def _column(self, name: str) -> Integers:
-        return np.array(self._columns[name], dtype=np.int64)
-
-    @property
-    def scores(self) -> Integers:
-        """The score of each row, int64 ``(rows,)``."""
-        return self._column("score")
-
-    @property
-    def groups(self) -> Integers:
-        """The number of each row's group, int64 ``(rows,)``."""
-        return self._column("group")
-
-    @property
-    def copies(self) -> Integers:
-        """The index of the first row with the same essay, int64 ``(rows,)``."""
-        return np.searchsorted(self._column("row"), self._column("first"))
-
-    def summary(self, tally: Tally, parts: Mapping[str, Integers]) -> dict[str, Any]:
+    def summary(self, max_score: int, parts: Mapping[str, Integers]) -> dict[str, Any]:
         """Return rows read, kept and dropped by reason, class counts by split, and quantiles of the lengths."""
-        names = self.features["score"].names
-        scores = self.scores
-        counts = {part: np.bincount(scores[rows], minlength=len(names)) for part, rows in parts.items()}
+        counts = {part: np.bincount(self.scores[rows], minlength=max_score + 1) for part, rows in parts.items()}
         return {
             "rows": {
-                "read": tally.read,
-                "kept": len(scores),
-                "dropped": sum(tally.dropped.values()),
-                "dropped_by_reason": dict(sorted(tally.dropped.items())),
+                "read": self.tally.read,
+                "kept": len(self.scores),
+                "dropped": sum(self.tally.dropped.values()),
+                "dropped_by_reason": dict(sorted(self.tally.dropped.items())),
             },
             "splits": {part: len(rows) for part, rows in parts.items()},
-            "scores": {part: dict(zip(names, map(int, count), strict=True)) for part, count in counts.items()},
-            **{unit: _quantiles(self._column(unit)) for unit in ("characters", "words")},
+            "scores": {part: {str(k): int(n) for k, n in enumerate(count)} for part, count in counts.items()},
+            "characters": _quantiles(self.characters),
+            "words": _quantiles(self.words),
         }
+
+
+def features(max_score: int) -> Features:
+    """Return the columns of a split.
+
+    They are `row` (int64), the line on which the essay begins; `essay` (string); `score` (ClassLabel 0 to `max_score`);
+    and `group` (int64), the number of what must stay on one side: of the row's group where the split is grouped, else
+    the line of the first essay with the same text.
+    """
+    labels = ClassLabel(names=[str(score) for score in range(max_score + 1)])
+    return Features({"row": Value("int64"), "essay": Value("string"), "score": labels, "group": Value("int64")})
+
+
+def gather(
+    rows: Iterable[Essay | Dropped], grouped: bool, write: Callable[[Iterator[dict[str, Any]]], Written]
+) -> tuple[Written, Prepared]:
+    """Write the essays, one at a time, and return what is known of them all.
+
+    Args:
+        rows: What :func:`redacoes.corpus.read` yields.
+        grouped: Whether the split is to keep groups together.
+        write: Takes the columns of :func:`features` of each essay.
+
+    Returns:
+        What `write` returned, and what is known of the essays.
+    """
+    columns = {name: array("q") for name in ("line", "first", "score", "group", "characters", "words")}
+    numbers: dict[str, int] = {}
+    dropped: Counter[str] = Counter()
+
+    def essays() -> Iterator[dict[str, Any]]:
+        for row in rows:
+            if isinstance(row, Dropped):
+                dropped[row.reason] += 1
+                continue
+            group = numbers.setdefault(row.group, len(numbers))
+            values = (row.line, row.first, row.score, group, len(row.text), len(row.text.split()))
+            for column, value in zip(columns.values(), values, strict=True):
+                column.append(value)
+            together = group if grouped else row.first
+            yield {"row": row.line, "essay": row.text, "score": row.score, "group": together}
+
+    written = write(essays())
+    lines, first, scores, groups, characters, words = (np.array(column, dtype=np.int64) for column in columns.values())
+    tally = Tally(len(lines) + dropped.total(), dropped)
+    return written, Prepared(lines, scores, groups, np.searchsorted(lines, first), characters, words, tally)
 
 
 def _quantiles(values: Integers) -> dict[str, float]:

@@ -4,7 +4,7 @@ from redacoes import arrow, corpus
 from redacoes.errors import warn
 from redacoes.files import staged, write_json
 from redacoes.params import Params
-from redacoes.prepared import Prepared
+from redacoes.prepared import features, gather
 from redacoes.splits import assign
 from redacoes.stage import run
 
@@ -15,14 +15,14 @@ def main(params: Params) -> None:
         warn("split.validation is test: validation figures are test figures, and nothing may be chosen by them")
     if params.split.duplicates == "allow":
         warn("split.duplicates is allow: copies of an essay may stand on both sides of the split")
-    tally = corpus.Tally()
+    grouped = params.split.strategy == "grouped"
     with staged("data/splits", "metrics/data.json") as [splits, summary]:
-        prepared = Prepared(params.data.max_score, params.split.strategy == "grouped")
-        essays = corpus.read(params.data.csv, params.data, tally)
-        whole = arrow.write(prepared.rows(essays), prepared.features, splits.with_suffix(".arrow"))
+        rows = corpus.read(params.data.csv, params.data)
+        columns, draft = features(params.data.max_score), splits.with_suffix(".arrow")
+        whole, prepared = gather(rows, grouped, lambda essays: arrow.write(essays, columns, draft))
         parts = assign(prepared.scores, prepared.groups, prepared.copies, params.split)
         arrow.save({name: arrow.select(whole, rows) for name, rows in parts.items()}, splits)
-        write_json(summary, {"file": params.data.csv, **prepared.summary(tally, parts)})
+        write_json(summary, {"file": params.data.csv, **prepared.summary(params.data.max_score, parts)})
 
 
 if __name__ == "__main__":

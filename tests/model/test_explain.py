@@ -288,18 +288,18 @@ def test_a_near_copy_finds_its_original(trained: Scorer) -> None:
     essays = [training_essay(place) for place in range(0, 36, 5)]
     for essay in essays:
         [same] = neighbours.nearest(essay["essay"], 1)
-        assert (same.row, same.score, same.essay) == (essay["row"], essay["score"], essay["essay"])
+        assert (same.line, same.score, same.essay) == (essay["row"], essay["score"], essay["essay"])
         assert same.similarity == pytest.approx(1, abs=1e-3)
         assert not neighbours.is_out_of_distribution(essay["essay"])
     long = max(essays, key=lambda essay: len(essay["essay"]))
     near = long["essay"].replace(" os ", " as ", 1)
     assert near != long["essay"]
-    assert neighbours.nearest(near, 1)[0].row == long["row"]
+    assert neighbours.nearest(near, 1)[0].line == long["row"]
     everything = neighbours.nearest(near, 10_000)
     assert len(everything) == json.loads(Path("metrics/data.json").read_text())["splits"]["train"]
     assert [one.similarity for one in everything] == sorted((one.similarity for one in everything), reverse=True)
     with ThreadPoolExecutor(4) as pool:
-        rows = list(pool.map(lambda essay: neighbours.nearest(essay["essay"], 1)[0].row, essays * 3))
+        rows = list(pool.map(lambda essay: neighbours.nearest(essay["essay"], 1)[0].line, essays * 3))
     assert rows == [essay["row"] for essay in essays] * 3
 
     unseen = list(arrow.load("data/splits")["test"]["essay"])
@@ -320,7 +320,7 @@ def test_a_near_copy_finds_its_original(trained: Scorer) -> None:
     whole = vectors.read_bytes()
     for damaged in (whole[:-100], whole[:20], b"", whole[:-2000] + b"\xff" * 2000):
         vectors.write_bytes(damaged)
-        assert Neighbours.load(trained).nearest(near, 1)[0].row == long["row"]
+        assert Neighbours.load(trained).nearest(near, 1)[0].line == long["row"]
         assert vectors.read_bytes() == whole
 
 

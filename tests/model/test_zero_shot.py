@@ -12,7 +12,7 @@ from safetensors.numpy import load_file, save_file
 
 from redacoes import arrow, checkpoint, params, zero_shot
 from redacoes.errors import UserError
-from redacoes.prepared import Prepared
+from redacoes.prepared import features
 from redacoes.scoring import softmax
 from tests.support import PARAMS
 from tests.support.inference import LENGTH, POSITIONS, inference_model
@@ -91,9 +91,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with splits of its own, in which stages run."""
     monkeypatch.chdir(tmp_path)
     Path("data").mkdir()
-    features = Prepared(10, grouped=False).features
     rows = [{"row": n + 2, "essay": essay, "score": n % 11} for n, essay in enumerate(ESSAYS)]
-    whole = arrow.write(rows, features, Path("all.arrow"))
+    whole = arrow.write(rows, features(10), Path("all.arrow"))
     parts = {name: arrow.select(whole, np.array(rows)) for name, rows in {"train": [0], "validation": [1, 2, 3, 4], "test": [5, 6, 7]}.items()}  # fmt: skip
     arrow.save(parts, Path("data/splits"))
     return tmp_path

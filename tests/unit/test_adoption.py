@@ -57,7 +57,7 @@ def adopt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Look:
             update={key.removeprefix("data."): value for key, value in values.items() if key.startswith("data.")}
         )
         why = {key: why for key, _, why in findings}
-        return Adopted(values, why, list(corpus.read("draft.csv", data, corpus.Tally())))
+        return Adopted(values, why, [row for row in corpus.read("draft.csv", data) if isinstance(row, corpus.Essay)])
 
     return run
 

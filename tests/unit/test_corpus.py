@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redacoes import corpus
-from redacoes.corpus import Essay, Tally
+from redacoes.corpus import Dropped, Essay
 from redacoes.errors import UserError
 from redacoes.params import load
 from tests.support import PARAMS, ROOT
@@ -21,9 +21,10 @@ from tests.support import PARAMS, ROOT
 DATA = PARAMS.data
 
 
-def read(path: Path, **changes: object) -> tuple[list[Essay], Tally]:
-    tally = Tally()
-    return list(corpus.read(path, DATA.model_copy(update=changes), tally)), tally
+def read(path: Path, **changes: object) -> tuple[list[Essay], list[Dropped]]:
+    rows = list(corpus.read(path, DATA.model_copy(update=changes)))
+    dropped = [row for row in rows if isinstance(row, Dropped)]
+    return [row for row in rows if isinstance(row, Essay)], dropped
 
 
 def write(tmp_path: Path, content: str | bytes) -> Path:
@@ -76,7 +77,7 @@ def test_the_option_that_a_message_gives_is_right_in_a_shell(tmp_path: Path, del
     typed = str(caught.value).partition("(")[2].removesuffix(")")
     params = Path(shutil.copy(ROOT / "tests/params.yaml", tmp_path))
     apply_overrides(params, shlex.split(typed)[1:])
-    assert [essay.text for essay in corpus.read(path, load(params).data, Tally())] == ["a"]
+    assert [essay.text for essay in corpus.read(path, load(params).data)] == ["a"]
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "ISO-8859-1", "cp1252"])
@@ -95,23 +96,22 @@ def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
 
 def test_invalid_rows_are_dropped_and_counted(tmp_path: Path) -> None:
     path = write(tmp_path, "essay,score\na,1\n,2\nb,x\nc,11\nd,1,1\na,1\nA,3\ne,4\n")
-    essays, tally = read(path, invalid_rows="drop")
-    assert [(essay.row, essay.text, essay.score) for essay in essays] == [(2, "a", 1), (9, "e", 4)]
-    assert tally.read == 8
-    assert tally.dropped == {
-        "essay_empty": 1,
-        "score_not_a_number": 1,
-        "score_above_scale": 1,
-        "ragged_row": 1,
-        "duplicate": 1,
-        "duplicate_with_another_score": 1,
-    }
+    essays, dropped = read(path, invalid_rows="drop")
+    assert [(essay.line, essay.text, essay.score) for essay in essays] == [(2, "a", 1), (9, "e", 4)]
+    assert dropped == [
+        (3, "essay_empty"),
+        (4, "score_not_a_number"),
+        (5, "score_above_scale"),
+        (6, "ragged_row"),
+        (7, "duplicate"),
+        (8, "duplicate_with_another_score"),
+    ]
 
 
-def test_row_is_the_line_on_which_the_row_begins(tmp_path: Path) -> None:
+def test_line_is_that_on_which_the_row_begins(tmp_path: Path) -> None:
     path = write(tmp_path, '\ufeffessay,score\r\n"uma\r\nduas",1\r\n\r\ntres,2\r\n')
     essays, _ = read(path)
-    assert [(essay.row, essay.text) for essay in essays] == [(2, "uma\nduas"), (5, "tres")]
+    assert [(essay.line, essay.text) for essay in essays] == [(2, "uma\nduas"), (5, "tres")]
 
 
 @pytest.mark.parametrize(
@@ -147,17 +147,17 @@ def test_what_csv_writes_is_read(tmp_path_factory: pytest.TempPathFactory, rows:
     writer = csv.writer(buffer)
     writer.writerows([("essay", "score"), *rows])
     path = write(tmp_path_factory.mktemp("csv"), buffer.getvalue())
-    essays, tally = read(path, invalid_rows="drop", duplicates="keep")
+    essays, dropped = read(path, invalid_rows="drop", duplicates="keep")
     expected = [(corpus.clean(text), score) for text, score in rows if corpus.clean(text)]
     assert [(essay.text, essay.score) for essay in essays] == expected
-    assert tally.read == len(rows)
+    assert len(essays) + len(dropped) == len(rows)
 
 
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     def peak(rows: int) -> int:
         path = write(tmp_path, "essay,score\n" + "".join(f"{'palavra ' * 300}{row},5\n" for row in range(rows)))
         tracemalloc.start()
-        count = sum(1 for _ in corpus.read(path, DATA, Tally()))
+        count = sum(1 for _ in corpus.read(path, DATA))
         used = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert count == rows

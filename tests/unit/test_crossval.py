@@ -67,11 +67,11 @@ def test_folds_by_group_keep_groups_together(essays: Essays, by_group: Divided) 
         sides = [set(essays.groups[part]) for part in places.values()]
         assert sum(map(len, sides)) == GROUPS
         assert len(set.union(*sides)) == GROUPS
-        assert sorted(np.concatenate(list(places.values()))) == list(range(len(essays.rows)))
+        assert sorted(np.concatenate(list(places.values()))) == list(range(len(essays.lines)))
 
 
 def test_copies_are_never_on_two_sides(essays: Essays) -> None:
-    copies = np.arange(len(essays.rows)) // 2 * 2
+    copies = np.arange(len(essays.lines)) // 2 * 2
     for places in divide(essays._replace(copies=copies).units("random"), 3, 0.2, 0):
         sides = [set(copies[part]) for part in places.values()]
         assert sum(map(len, sides)) == len(set.union(*sides)) == len(copies) / 2
@@ -80,10 +80,10 @@ def test_copies_are_never_on_two_sides(essays: Essays) -> None:
 def test_each_essay_is_tested_once(essays: Essays, by_group: Divided, at_random: Divided) -> None:
     for divided in (by_group, at_random):
         tested = np.concatenate([places["test"] for places in divided])
-        assert sorted(tested) == list(range(len(essays.rows)))
+        assert sorted(tested) == list(range(len(essays.lines)))
     table = graded({"prior": BASELINES["prior"]}, essays, essays.copies, at_random)["prior"].set_index("row")
-    assert sorted(table.index) == list(essays.rows)
-    assert (table["score"].loc[essays.rows] == essays.scores).all()
+    assert sorted(table.index) == list(essays.lines)
+    assert (table["score"].loc[essays.lines] == essays.scores).all()
     assert len(at_random[0]["validation"]) == np.ceil(0.2 * (len(tested) - len(at_random[0]["test"])))
 
 
@@ -146,9 +146,9 @@ def rows_of(essays: Essays, divided: Divided, units: np.ndarray) -> pd.DataFrame
 
 def test_the_report_compares_the_model_with_each_baseline(essays: Essays, at_random: Divided) -> None:
     whole = rows_of(essays, at_random, essays.units("random"))
-    assert list(whole["row"]) == list(essays.rows)
+    assert list(whole["row"]) == list(essays.lines)
     found = crossval.report(whole, 10, BOOTSTRAP)
-    assert found["essays"] == len(essays.rows)
+    assert found["essays"] == len(essays.lines)
     value = found["model"]["qwk"]
     assert value["value"] == pytest.approx(qwk(whole), abs=1e-6)
     assert value["low"] < value["value"] < value["high"]
@@ -181,7 +181,7 @@ def test_essays_are_read_as_prepare_reads_them(tmp_path: Path) -> None:
     file.write_text("essay,score,prompt\nUm texto.,7,b\nOutro texto.,3,a\num  TEXTO.,7,a\n", encoding="utf-8")
     data = PARAMS.data.model_copy(update={"csv": str(file), "group_column": "prompt", "duplicates": "keep"})
     essays = Essays.read(data)
-    assert (essays.rows.tolist(), essays.scores.tolist(), essays.copies.tolist()) == ([2, 3, 4], [7, 3, 7], [0, 1, 0])
+    assert (essays.lines.tolist(), essays.scores.tolist(), essays.copies.tolist()) == ([2, 3, 4], [7, 3, 7], [0, 1, 0])
     assert essays.texts[1] == "Outro texto."
     assert len(set(essays.units("random"))) == 2
     assert len(set(essays.units("group"))) == 1  # the copies join both groups
