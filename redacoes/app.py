@@ -64,18 +64,17 @@ THEME = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monos
 SPEAK = "language => { document.documentElement.lang = language === 'pt' ? 'pt-BR' : 'en'; return language }"
 
 
-def blocks(service: Service, files: Files) -> gr.Blocks:
-    """Return the page.
+class _Handlers:
+    """What the page answers with: to the tab of one essay, and to what concerns all tabs."""
 
-    Args:
-        service: The model behind it.
-        files: Where uploads and downloads lie.
-    """
+    def __init__(self, service: Service, files: Files, of_class: ClassTab) -> None:
+        self.service, self.files, self.of_class = service, files, of_class
 
-    def labels(language: Language) -> list[Any]:
+    def labels(self, language: Language) -> list[Any]:
+        """Return what the components say, in the order of `words` in :func:`blocks`."""
         return [
-            app_views.heading(service, language),
-            app_views.status(service, language),
+            app_views.heading(self.service, language),
+            app_views.status(self.service, language),
             gr.update(label=say("language", language)),
             gr.update(label=say("tab_one", language)),
             gr.update(label=say("tab_many", language)),
@@ -83,40 +82,50 @@ def blocks(service: Service, files: Files) -> gr.Blocks:
             gr.update(label=say("essay", language), placeholder=say("essay_hint", language, most=CHARACTERS)),
             gr.update(label=say("upload_one", language)),
             gr.update(value=say("score", language)),
-            app_model_view.model(service, language),
-            *of_class.labels(language),
+            app_model_view.model(self.service, language),
+            *self.of_class.labels(language),
         ]
 
-    def opened(request: gr.Request) -> list[Any]:
+    def opened(self, request: gr.Request) -> list[Any]:
         accepted = request.headers.get("accept-language", "pt")
         language: Language = "pt" if accepted.lower().startswith("pt") else "en"
-        return [language, *labels(language)]
+        return [language, *self.labels(language)]
 
-    def look(language: Language) -> list[Any]:
-        ready = service.state != "loading"
-        told = [app_views.heading(service, language), app_views.status(service, language)]
-        return [*told, app_model_view.model(service, language), gr.Timer(active=not ready)]
+    def look(self, language: Language) -> list[Any]:
+        """Show the state of the model, and no longer ask for it once it is known."""
+        ready = self.service.state != "loading"
+        told = [app_views.heading(self.service, language), app_views.status(self.service, language)]
+        return [*told, app_model_view.model(self.service, language), gr.Timer(active=not ready)]
 
-    def read(path: str | None, language: Language, request: gr.Request) -> tuple[str, str]:
+    def read(self, path: str | None, language: Language, request: gr.Request) -> tuple[str, str]:
         if path is None:
             return "", ""
-        files.keep(request, path)
+        self.files.keep(request, path)
         return "", read_text(path, language)
 
     @in_place
-    def score_one(text: str, language: Language) -> str:
-        return app_views.answer(service.score(text, language), service.points, language)
+    def score_one(self, text: str, language: Language) -> str:
+        return app_views.answer(self.service.score(text, language), self.service.points, language)
 
-    def again(text: str, shown: str | None, language: Language, *of_others: Any) -> tuple[Any, ...]:
+    def again(self, text: str, shown: str | None, language: Language, *of_others: Any) -> tuple[Any, ...]:
         # what was not shown when the language was chosen is left alone: it may have come in the meantime
-        one = score_one(text, language) if shown and text.strip() else gr.skip()
-        return one, *of_class.again(language, *of_others)
+        one = self.score_one(text, language) if shown and text.strip() else gr.skip()
+        return one, *self.of_class.again(language, *of_others)
 
     @as_api_error
-    def score(text: str, language: str = "pt") -> dict[str, Any]:
+    def score(self, text: str, language: str = "pt") -> dict[str, Any]:
         """Score one essay: predicted, expected, confidence, p_0 to p_10, low, high, tokens, truncated and warnings."""
-        found = service.score(text, "en" if language == "en" else "pt")
+        found = self.service.score(text, "en" if language == "en" else "pt")
         return {**found.score, "warnings": found.warnings}
+
+
+def blocks(service: Service, files: Files) -> gr.Blocks:
+    """Return the page.
+
+    Args:
+        service: The model behind it.
+        files: Where uploads and downloads lie.
+    """
 
     def closed(request: gr.Request) -> None:
         files.forget(request)
@@ -137,25 +146,28 @@ def blocks(service: Service, files: Files) -> gr.Blocks:
         with gr.Tab("Modelo") as tab_model:
             about = gr.HTML(elem_id="about")
 
+        handlers = _Handlers(service, files, of_class)
         words = [head, state, language, tab_one, tab_many, tab_model, essay, upload, button, about, *of_class.words]
         private = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
-        page.load(opened, None, [language, *words], **private)
-        switched = language.input(labels, language, words, js=SPEAK, **private)
+        page.load(handlers.opened, None, [language, *words], **private)
+        switched = language.input(handlers.labels, language, words, js=SPEAK, **private)
         switched.then(
-            again,
+            handlers.again,
             [essay, result, language, of_class.scored, of_class.summary, of_class.opened, of_class.shown],
             [result, of_class.summary, of_class.shown],
             api_visibility="private",
             concurrency_id="score",
         )
         timer = gr.Timer(1)
-        timer.tick(look, language, [head, state, about, timer], **private)
-        upload.upload(in_place(read, gr.skip()), [upload, language], [result, essay], **private)
-        one = button.click(score_one, [essay, language], result, api_visibility="private", concurrency_id="score")
+        timer.tick(handlers.look, language, [head, state, about, timer], **private)
+        upload.upload(in_place(handlers.read, gr.skip()), [upload, language], [result, essay], **private)
+        one = button.click(
+            handlers.score_one, [essay, language], result, api_visibility="private", concurrency_id="score"
+        )
         # no result stays, nor comes, beneath what it is not of; in the browser, so that nothing of it comes late
         essay.change(None, None, result, js="() => ''", cancels=one)
         of_class.listen(language)
-        gr.api(score, api_name="score", concurrency_id="score", concurrency_limit=AT_ONCE)
+        gr.api(handlers.score, api_name="score", concurrency_id="score", concurrency_limit=AT_ONCE)
         page.unload(closed)
     page.state_session_capacity = TABS
     page.queue(max_size=WAITING, default_concurrency_limit=AT_ONCE)
