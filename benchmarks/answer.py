@@ -11,7 +11,7 @@ from statistics import median
 
 from redacoes import synthetic
 from redacoes.app_service import NEIGHBOURS, Service
-from redacoes.corpus import clean
+from redacoes.cleaning import clean
 from redacoes.neighbours import Neighbours
 from redacoes.scorer import Scorer
 from redacoes.sentences import sentences

@@ -40,7 +40,7 @@ import litserve
 from fastapi import HTTPException
 from pydantic import BaseModel, Field
 
-from redacoes.corpus import clean
+from redacoes.cleaning import clean
 from redacoes.errors import UserError, exit_on_user_error
 from redacoes.scorer import Scorer
 

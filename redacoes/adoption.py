@@ -305,16 +305,16 @@ def _rows(draft: Path, data: Data, params: Params, name: str) -> list[Finding]:
     _, prepared = gather(
         corpus.read(draft, data.model_copy(update=lenient)), strategy == "grouped", partial(deque, maxlen=0)
     )
-    tally, words = prepared.tally, prepared.words
-    copies = sum(count for reason, count in tally.dropped.items() if reason.startswith("duplicate"))
-    invalid, found = sum(tally.dropped.values()) - copies, []
+    counted, words = prepared.counted, prepared.words
+    copies = sum(count for reason, count in counted.dropped.items() if reason.startswith("duplicate"))
+    invalid, found = sum(counted.dropped.values()) - copies, []
     if invalid:
         first = _first_fault(draft, data).replace(str(draft), name)
-        if invalid > (1 - SURE) * tally.read:
-            raise UserError(f"{invalid} of {tally.read} rows cannot be used; the first: {first}")
-        found.append(Finding("data.invalid_rows", "drop", f"{invalid} of {tally.read}; the first: {first}"))
+        if invalid > (1 - SURE) * counted.read:
+            raise UserError(f"{invalid} of {counted.read} rows cannot be used; the first: {first}")
+        found.append(Finding("data.invalid_rows", "drop", f"{invalid} of {counted.read}; the first: {first}"))
     if copies:
-        others = tally.dropped.get("duplicate_with_another_score")
+        others = counted.dropped.get("duplicate_with_another_score")
         told = f"{copies} copies of an essay{f', {others} with another score' if others else ''}: the first is kept"
         found.append(Finding("data.duplicates", "drop", told))
     split = params.split.model_copy(update={"strategy": strategy})

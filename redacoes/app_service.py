@@ -15,8 +15,9 @@ from typing import Any
 
 import pandas as pd
 
-from redacoes import corpus, documents
+from redacoes import documents
 from redacoes.app_texts import say
+from redacoes.cleaning import clean
 from redacoes.errors import FileError, UserError
 from redacoes.explain import Attribution, score_with_occlusion
 from redacoes.languages import Language
@@ -180,7 +181,7 @@ def checked(text: str, language: Language) -> str:
     """Return a text as the model sees it. Raises RefusedError where it is empty or too long."""
     if len(text) > CHARACTERS:
         raise RefusedError(say("too_long", language, count=len(text), most=CHARACTERS))
-    cleaned = corpus.clean(text)
+    cleaned = clean(text)
     if not cleaned:
         raise RefusedError(say("empty", language))
     return cleaned

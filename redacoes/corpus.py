@@ -3,12 +3,9 @@
 Nothing here knows about splits, Arrow or tokens.
 """
 
-import ast
 import codecs
 import csv
 import json
-import re
-import unicodedata
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,6 +17,7 @@ from math import floor
 from pathlib import Path
 from typing import NamedTuple
 
+from redacoes.cleaning import clean
 from redacoes.errors import FileError, UserError, nearest
 from redacoes.params import Data
 
@@ -68,7 +66,7 @@ class InvalidRowError(Exception):
         self.reason, self.column = reason, column
 
 
-class Ragged(NamedTuple):
+class FieldCount(NamedTuple):
     """A row with more or fewer fields than the header."""
 
     found: int
@@ -106,45 +104,6 @@ def read(path: str | Path, data: Data) -> Iterator[Essay | Dropped]:
             yield Essay(line, text, score, group, first)
     if not line:
         raise UserError(f"{path} has a header and no rows; add essays to it")
-
-
-def clean(text: str) -> str:
-    r"""Return `text` as the model should see it.
-
-    A Python list of paragraphs written out as text is joined by line breaks; Unicode is composed (NFC); every kind of
-    space is one plain space; control and format characters go; blank lines go.
-    """
-    text = text.strip()
-    if re.match(r"\[\s*['\"]", text) and text.endswith("]"):
-        try:
-            paragraphs = ast.literal_eval(text)
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
-            pass  # an essay that merely begins with a bracket
-        else:
-            text = "\n".join(map(str, paragraphs))
-    text = unicodedata.normalize("NFC", text).replace("\r\n", "\n").replace("\r", "\n")
-    text = text.translate(_PLAIN)
-    lines = (re.sub(r" +", " ", line).strip() for line in text.split("\n"))
-    return "\n".join(line for line in lines if line)
-
-
-class _Plain(dict[int, str]):
-    """What each character becomes, found when one is met first: in a loop of Python, cleaning is most of scoring."""
-
-    def __missing__(self, code: int) -> str:
-        character = chr(code)
-        category = unicodedata.category(character)
-        if character in "\n\u2028\u2029\x85":
-            plain = "\n"
-        elif character == "\t" or category == "Zs":
-            plain = " "
-        else:
-            plain = "" if category in ("Cc", "Cf", "Cs") else character
-        self[code] = plain
-        return plain
-
-
-_PLAIN = _Plain()
 
 
 def parse_score(text: str, data: Data) -> int:
@@ -204,9 +163,9 @@ class _Copies:
         return self._lines[index], self._scores[index]
 
 
-def _values(fields: dict[str, str] | Ragged, data: Data) -> tuple[str, int, str]:
+def _values(fields: dict[str, str] | FieldCount, data: Data) -> tuple[str, int, str]:
     """Return the cleaned essay, the score and the group of a row."""
-    if isinstance(fields, Ragged):
+    if isinstance(fields, FieldCount):
         raise InvalidRowError(
             "ragged_row",
             None,
@@ -223,7 +182,7 @@ def _values(fields: dict[str, str] | Ragged, data: Data) -> tuple[str, int, str]
     return text, score, group
 
 
-def _records(path: Path, data: Data) -> Iterator[tuple[int, dict[str, str] | Ragged]]:
+def _records(path: Path, data: Data) -> Iterator[tuple[int, dict[str, str] | FieldCount]]:
     """Yield each row's first line, and its fields by column."""
     encoding = _check_file(path, data.encoding)
     with path.open("rb") as binary, TextIOWrapper(binary, encoding=encoding, newline="") as text:
@@ -235,7 +194,10 @@ def _records(path: Path, data: Data) -> Iterator[tuple[int, dict[str, str] | Rag
                     _check_header(path, header, data)
                 else:
                     whole = len(fields) == len(header)
-                    yield begins, dict(zip(header, fields, strict=True)) if whole else Ragged(len(fields), len(header))
+                    yield (
+                        begins,
+                        dict(zip(header, fields, strict=True)) if whole else FieldCount(len(fields), len(header)),
+                    )
         except UnicodeError as error:
             raise UserError(
                 f"{path}{_bad_line(path, encoding)}: not {data.encoding} text ({_reason(error)}); "

@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from redacoes import corpus, workbook
+from redacoes.cleaning import clean
 from redacoes.errors import FileError, UserError, first_line, nearest
 from redacoes.text_files import asked_form, encoding_of
 
@@ -229,7 +230,7 @@ class EssayFile:
             return Fault("type", f"{self.column!r} is of type {type(text).__name__}, and must be text")
         if self._longest and len(text) > self._longest:
             return Fault("long", f"the essay has {len(text)} characters, and may have {self._longest}")
-        return self._unreadable(text) or (None if corpus.clean(text) else Fault("empty", "the essay is empty"))
+        return self._unreadable(text) or (None if clean(text) else Fault("empty", "the essay is empty"))
 
     def _unreadable(self, text: str) -> Fault | None:
         """Return why what was read is no text."""

@@ -19,7 +19,7 @@ QUANTILES = {"min": 0.0, "q25": 0.25, "median": 0.5, "q75": 0.75, "max": 1.0}
 
 
 @dataclass(frozen=True)
-class Tally:
+class RowCounts:
     """How many rows were read, and how many of them were dropped, by reason."""
 
     read: int
@@ -37,7 +37,7 @@ class Prepared:
         copies: The index of the first essay with the same text.
         characters: Of each text.
         words: Of each text.
-        tally: What was read and dropped.
+        counted: What was read and dropped.
     """
 
     lines: Integers
@@ -46,17 +46,17 @@ class Prepared:
     copies: Integers
     characters: Integers
     words: Integers
-    tally: Tally
+    counted: RowCounts
 
     def summary(self, max_score: int, parts: Mapping[str, Integers]) -> dict[str, Any]:
         """Return rows read, kept and dropped by reason, class counts by split, and quantiles of the lengths."""
         counts = {part: np.bincount(self.scores[rows], minlength=max_score + 1) for part, rows in parts.items()}
         return {
             "rows": {
-                "read": self.tally.read,
+                "read": self.counted.read,
                 "kept": len(self.scores),
-                "dropped": sum(self.tally.dropped.values()),
-                "dropped_by_reason": dict(sorted(self.tally.dropped.items())),
+                "dropped": sum(self.counted.dropped.values()),
+                "dropped_by_reason": dict(sorted(self.counted.dropped.items())),
             },
             "splits": {part: len(rows) for part, rows in parts.items()},
             "scores": {part: {str(k): int(n) for k, n in enumerate(count)} for part, count in counts.items()},
@@ -107,8 +107,8 @@ def gather(
 
     written = write(essays())
     lines, first, scores, groups, characters, words = (np.array(column, dtype=np.int64) for column in columns.values())
-    tally = Tally(len(lines) + dropped.total(), dropped)
-    return written, Prepared(lines, scores, groups, np.searchsorted(lines, first), characters, words, tally)
+    counted = RowCounts(len(lines) + dropped.total(), dropped)
+    return written, Prepared(lines, scores, groups, np.searchsorted(lines, first), characters, words, counted)
 
 
 def _quantiles(values: Integers) -> dict[str, float]:

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from redacoes import checkpoint, portable, sources, tokens
 from redacoes.batching import Ragged, sorted_batches
-from redacoes.corpus import clean
+from redacoes.cleaning import clean
 from redacoes.errors import UserError, warn
 from redacoes.params import Tokenize
 from redacoes.scoring import Decision, expected_score, softmax
@@ -165,7 +165,7 @@ class Scorer:
 
         Args:
             text: As it was written.
-            cleaned: Whether it is what :func:`redacoes.corpus.clean` returns, and need not be cleaned.
+            cleaned: Whether it is what :func:`redacoes.cleaning.clean` returns, and need not be cleaned.
 
         Raises:
             ValueError: The text holds nothing that can be read.

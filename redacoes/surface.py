@@ -1,7 +1,7 @@
 """What can be counted in an essay's text: length, sentences, paragraphs, words, connectives and punctuation.
 
 Such numbers say nothing of what an essay means, and yet much of its score: they carry over to other themes, where words
-do not. They are of the cleaned text alone (`corpus.clean`: a paragraph is a line), the whole of it, and need no model.
+do not. They are of the whole cleaned text alone (`cleaning.clean`: a paragraph is a line), and need no model.
 Regressions on them are in `text_regression`.
 """
 

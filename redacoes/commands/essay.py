@@ -23,7 +23,7 @@ def read(name: str) -> str:
     Raises:
         UserError: There is no such file, or it holds no text, nothing that can be read, or too much.
     """
-    from redacoes.corpus import clean
+    from redacoes.cleaning import clean
     from redacoes.documents import BYTES, text_of
 
     shown = "standard input" if name == "-" else name

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from redacoes import corpus, explain, tokens
+from redacoes import cleaning, sentences, tokens
 from redacoes.app_service import NEIGHBOURS, Answer, Service
+from redacoes.cleaning import clean
 from redacoes.explain import occlusion
 from redacoes.neighbours import Neighbours
 from redacoes.scorer import Scorer
@@ -37,13 +38,13 @@ def count_all(service: Service, cleaned: str, monkeypatch: pytest.MonkeyPatch) -
     tally: Counter[str] = Counter()
 
     def normalize(form: str, text: str) -> str:
-        tally["cleaned"] += corpus._PLAIN and unicodedata.normalize(form, text).split() == cleaned.split()
+        tally["cleaned"] += unicodedata.normalize(form, text).split() == cleaned.split()
         tally["all cleanings"] += 1
         return unicodedata.normalize(form, text)
 
-    monkeypatch.setattr(corpus, "unicodedata", SimpleNamespace(normalize=normalize, category=unicodedata.category))
-    split = explain._of_line
-    monkeypatch.setattr(explain, "_of_line", lambda line: (tally.update({"lines split": 1}), split(line))[1])
+    monkeypatch.setattr(cleaning, "unicodedata", SimpleNamespace(normalize=normalize, category=unicodedata.category))
+    split = sentences._of_line
+    monkeypatch.setattr(sentences, "_of_line", lambda line: (tally.update({"lines split": 1}), split(line))[1])
     backend = tokens._backend
 
     class Counting:
@@ -81,8 +82,8 @@ def count_all(service: Service, cleaned: str, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_an_answer_takes_one_pass(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    cleaned = corpus.clean(ESSAY)
-    spans = explain.sentences(cleaned)
+    cleaned = clean(ESSAY)
+    spans = sentences.sentences(cleaned)
     apart = parts(service._scorer, service._neighbours)
     tally = count_all(service, cleaned, monkeypatch)
     answer = service.score(ESSAY, "pt")
@@ -116,7 +117,7 @@ def same(answer: Answer, row: Any, effects: Any, nearest: Any, far: bool) -> Non
 
 
 def test_a_sentence_is_taken_out_as_if_it_had_never_been_written(trained: Scorer) -> None:
-    text = corpus.clean(ESSAY)
+    text = clean(ESSAY)
     effects = occlusion(trained, ESSAY)
     without = [text[: one.begin] + text[one.end :] for one in effects]
     scores = trained.score([text, *without])["expected"].to_numpy()

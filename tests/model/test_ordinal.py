@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from redacoes import checkpoint, export, synthetic, wordpiece
-from redacoes.corpus import clean
+from redacoes.cleaning import clean
 from redacoes.errors import UserError
 from redacoes.explain import integrated_gradients, occlusion
 from redacoes.files import write_json

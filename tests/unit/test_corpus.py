@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redacoes import corpus
+from redacoes.cleaning import clean
 from redacoes.corpus import Dropped, Essay
 from redacoes.errors import UserError
 from redacoes.params import load
@@ -127,16 +128,16 @@ def test_scores(text: str, scale: float, rounding: str, score: int) -> None:
 
 
 def test_lists_of_paragraphs_are_joined() -> None:
-    assert corpus.clean("['Um\\xa0\\xa0dois. ', '', 'Três\\x07.']") == "Um dois.\nTrês."
-    assert corpus.clean("['não é uma lista]") == "['não é uma lista]"
-    assert corpus.clean("[__import__('os').getcwd()]").startswith("[__import__")
+    assert clean("['Um\\xa0\\xa0dois. ', '', 'Três\\x07.']") == "Um dois.\nTrês."
+    assert clean("['não é uma lista]") == "['não é uma lista]"
+    assert clean("[__import__('os').getcwd()]").startswith("[__import__")
 
 
 @given(st.text(max_size=200))
 def test_cleaning_twice_changes_nothing(text: str) -> None:
-    cleaned = corpus.clean(text)
+    cleaned = clean(text)
     if not cleaned.startswith("["):
-        assert corpus.clean(cleaned) == cleaned
+        assert clean(cleaned) == cleaned
     assert not any(line != line.strip() or not line for line in cleaned.split("\n") if cleaned)
 
 
@@ -148,7 +149,7 @@ def test_what_csv_writes_is_read(tmp_path_factory: pytest.TempPathFactory, rows:
     writer.writerows([("essay", "score"), *rows])
     path = write(tmp_path_factory.mktemp("csv"), buffer.getvalue())
     essays, dropped = read(path, invalid_rows="drop", duplicates="keep")
-    expected = [(corpus.clean(text), score) for text, score in rows if corpus.clean(text)]
+    expected = [(clean(text), score) for text, score in rows if clean(text)]
     assert [(essay.text, essay.score) for essay in essays] == expected
     assert len(essays) + len(dropped) == len(rows)
 

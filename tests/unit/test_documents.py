@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from redacoes import app_service, corpus, documents
+from redacoes import app_service, documents
 from redacoes.app_service import RefusedError
+from redacoes.cleaning import clean
 from redacoes.errors import FileError, UserError
 from tests.support.documents import docx, odt, zipped
 
@@ -58,7 +59,7 @@ LIBRE = odt(
 
 @pytest.mark.parametrize("content", [WORD, LIBRE, ESSAY.encode("utf-16"), ESSAY.encode("cp1252")])
 def test_a_document_says_what_its_text_says(content: bytes) -> None:
-    assert corpus.clean(documents.text_of(content, "a")) == ESSAY
+    assert clean(documents.text_of(content, "a")) == ESSAY
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,7 @@ def test_a_document_says_what_its_text_says(content: bytes) -> None:
     ],
 )
 def test_a_break_of_line_parts_words(content: bytes) -> None:
-    assert corpus.clean(documents.text_of(content, "a")) == "uma linha\noutra"
+    assert clean(documents.text_of(content, "a")) == "uma linha\noutra"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from xlsxwriter import Workbook
 
-from redacoes import cli, corpus, essay_files, scoring_files, synthetic
+from redacoes import cli, essay_files, scoring_files, synthetic
+from redacoes.cleaning import clean
 from redacoes.errors import UserError
 from redacoes.essay_files import EssayFile, Reject
 from redacoes.scorer import Scorer
@@ -359,7 +360,7 @@ def test_any_csv_goes_through_unchanged(scorer: Scorer, tmp_path_factory: pytest
     ]
     with (folder / "a.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("essay", "other"), *table])
-    scorable = [row for row in table if corpus.clean(row[0])]
+    scorable = [row for row in table if clean(row[0])]
     rejected: list[Reject] = []
     source = EssayFile(str(folder / "a.csv"), "essay", ",", "utf-8")
     with Output(folder / "o.csv", False) as output:

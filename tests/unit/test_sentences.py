@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redacoes.corpus import clean
+from redacoes.cleaning import clean
 from redacoes.sentences import sentences, without
 
 

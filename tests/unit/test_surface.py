@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redacoes import surface
-from redacoes.corpus import clean
+from redacoes.cleaning import clean
 
 ESSAY = (
     "A leitura, portanto, transforma a vida. Além disso, quem lê escreve melhor!\n"
