@@ -9,12 +9,12 @@ one: 300 words.
 import time
 from statistics import median
 
-from redacoes import synthetic
-from redacoes.app_service import NEIGHBOURS, Service
-from redacoes.cleaning import clean
-from redacoes.neighbours import Neighbours
-from redacoes.scorer import Scorer
-from redacoes.sentences import sentences
+from redacoes.essays import synthetic
+from redacoes.essays.cleaning import clean
+from redacoes.explain.neighbours import Neighbours
+from redacoes.explain.sentences import sentences
+from redacoes.inference.scorer import Scorer
+from redacoes.web.service import NEIGHBOURS, Service
 
 ESSAYS, WORDS, ROUNDS = 4, 300, 9
 

@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 from datasets import ClassLabel, Dataset, Features, List, Value
 
-from redacoes import checkpoint, defaults, params
+from redacoes import params
+from redacoes.learning import checkpoint, defaults
 
 UPPER = 3  # layers that are trained
 WIDTH = 192  # of the model that is made here
@@ -47,7 +48,7 @@ def made(folder: Path) -> None:
     """Write a BERT of 12 layers with random weights."""
     from transformers import BertConfig, TFBertForSequenceClassification
 
-    from redacoes import model
+    from redacoes.learning import model
 
     config = BertConfig(
         vocab_size=2000, hidden_size=WIDTH, num_hidden_layers=12, num_attention_heads=6, intermediate_size=4 * WIDTH
@@ -59,10 +60,10 @@ def made(folder: Path) -> None:
 
 def measure(what: str, folder: Path, count: int) -> float:
     """Return seconds: of a forward pass of the scorer, of the probe's, or of an epoch, on states or by the whole."""
-    from redacoes import frozen, model, training
+    from redacoes.evaluation.decision import Decision
+    from redacoes.inference.scorer import Scorer
+    from redacoes.learning import frozen, model, training
     from redacoes.params import Tokenize
-    from redacoes.scorer import Scorer
-    from redacoes.scoring import Decision
 
     config = checkpoint.load_config(folder)
     part = essays(count, config.vocab_size)

@@ -25,12 +25,15 @@ from typing import Any
 
 import pandas as pd
 
-from redacoes import compare, crossval, metrics, parameters_file, params, recipes
-from redacoes.baseline import Floats
-from redacoes.crossval import BASELINES, Essays, Fold, Grader
+from redacoes import parameters_file, params, recipes
 from redacoes.errors import exit_on_user_error
+from redacoes.evaluation import comparison as evaluation_comparison
+from redacoes.evaluation import metrics
+from redacoes.evaluation.decision import Rule
+from redacoes.learning import crossval
+from redacoes.learning.baseline import Floats
+from redacoes.learning.crossval import BASELINES, Essays, Fold, Grader
 from redacoes.params import By, Params
-from redacoes.scoring import Rule
 
 SIMPLE = "prior", "tfidf", "surface"  # the best of them is what all rows are compared with
 MODELS = "probe", "pretrained", "scratch"  # for which the rule ordinal is tried as well
@@ -95,14 +98,14 @@ def measured(
     bins, bootstrap = settings.evaluate.calibration_bins, settings.evaluate.bootstrap
     rows = []
     for name, table in tables.items():
-        values = metrics.report(*compare.arrays(table), bins)
-        ends = metrics.intervals(*compare.arrays(table), bins, bootstrap, units)
+        values = metrics.report(*evaluation_comparison.arrays(table), bins)
+        ends = metrics.intervals(*evaluation_comparison.arrays(table), bins, bootstrap, units)
         figures = {metric: {"value": values[metric], **(ends[metric] or {})} for metric in ("qwk", "loss")}
         rows.append({"row": name, "folds": way, **figures, **asdict(costs[name.partition(",")[0]])})
     best = max(SIMPLE, key=lambda name: next(row["qwk"]["value"] or -1 for row in rows if row["row"] == name))
     for row in rows:
         for key, other in (("less_best", best), ("less_tfidf", "tfidf")):
-            paired = compare.paired(tables[other], tables[row["row"]], bins, bootstrap, units)
+            paired = evaluation_comparison.paired(tables[other], tables[row["row"]], bins, bootstrap, units)
             qwk = next(comparison for comparison in paired if comparison.metric == "qwk")
             row[key] = {"than": other, "value": qwk.difference, "low": qwk.low, "high": qwk.high}
     return rows
@@ -171,7 +174,7 @@ def main() -> None:
     rows, graders = [], dict(BASELINES)
     with redirect_stdout(sys.stderr), tempfile.TemporaryDirectory() as work:  # Keras tells of epochs on stdout
         if asked.encoder or asked.scratch:
-            from redacoes import model, refit, resume  # TensorFlow takes its time
+            from redacoes.learning import model, refit, resume  # TensorFlow takes its time
 
             model.configure(settings.train.threads, settings.train.seed)
         if asked.encoder:

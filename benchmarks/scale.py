@@ -23,7 +23,7 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from redacoes import synthetic
+from redacoes.essays import synthetic
 
 SHARD = 500  # essays
 TIMES = (1, 2, 4)
@@ -40,7 +40,7 @@ def write_shards(folder: Path, count: int) -> None:
 
 def one_scorer(model: str, shards: str, out: str, threads: str) -> None:
     """Score shards one after the other in this process, and print its figures as JSON."""
-    from redacoes.scorer import Scorer
+    from redacoes.inference.scorer import Scorer
 
     begun = time.time()
     scorer = Scorer.load(model, "onnx", threads=int(threads))

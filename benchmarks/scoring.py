@@ -19,9 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from redacoes import arrow, checkpoint, params, tokens
+from redacoes import params
+from redacoes.essays import arrow
 from redacoes.files import write_json
-from redacoes.scorer import Backend, Scorer
+from redacoes.inference.scorer import Backend, Scorer
+from redacoes.learning import checkpoint, tokens
 
 ROUNDS = 5
 SIZES = (1, 16, 64)  # of the pipeline's batches
@@ -45,7 +47,7 @@ def seconds(do: Callable[[], Any]) -> float:
 def pipeline(folder: str) -> dict[str, Any]:
     from transformers import TextClassificationPipeline
 
-    from redacoes import model
+    from redacoes.learning import model
 
     longest = params.load("params.yaml").tokenize.max_length
     classify = TextClassificationPipeline(
@@ -104,7 +106,7 @@ def widen(folder: str) -> dict[str, Any]:
     """Write an untrained classifier of this workspace's family and tokenizer, only larger."""
     from transformers import AutoConfig, TFAutoModelForSequenceClassification
 
-    from redacoes import model
+    from redacoes.learning import model
 
     config = AutoConfig.from_pretrained("models/scorer", **WIDE)
     classifier = TFAutoModelForSequenceClassification.from_config(config)

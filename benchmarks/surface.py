@@ -8,8 +8,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from redacoes import params, surface, synthetic
-from redacoes.text_regression import TextRegression
+from redacoes import params
+from redacoes.essays import surface, synthetic
+from redacoes.learning.text_regression import TextRegression
 
 ESSAYS, WORDS, TIMES = 400, 300, 5
 

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from redacoes import arrow, checkpoint, defaults, model, params, training
+from redacoes import params
+from redacoes.essays import arrow
+from redacoes.learning import checkpoint, defaults, model, training
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ ROUNDS = 3
 
 def tensorflow(model: str, threads: int) -> Callable[[Any, Any], Any]:
     sys.path.insert(0, "")
-    from redacoes import model as classifiers
+    from redacoes.learning import model as classifiers
 
     classifiers.configure(threads, seed=0)
     classifier = classifiers.load(model)

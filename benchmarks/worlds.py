@@ -15,9 +15,11 @@ from statistics import median
 
 import numpy as np
 
-from redacoes import arrow, checkpoint, params, tokenized, tokens
-from redacoes.batching import Ragged, sorted_batches
+from redacoes import params
 from redacoes.errors import first_line
+from redacoes.essays import arrow
+from redacoes.learning import checkpoint, token_cache, tokens
+from redacoes.learning.batching import Ragged, sorted_batches
 
 ROUNDS = 5
 BATCH = 16
@@ -98,7 +100,7 @@ def tokenizing(settings: params.Params) -> None:
     def stage() -> None:
         with tempfile.TemporaryDirectory() as folder:
             read = part.iter(settings.tokenize.batch_size)
-            tokenized.write(read, part.features["score"], tokenizer, settings.tokenize, Path(folder, "essays.arrow"))
+            token_cache.write(read, part.features["score"], tokenizer, settings.tokenize, Path(folder, "essays.arrow"))
 
     times: dict[str, list[float]] = {"bare": [], "ours": [], "stage": []}
     for _ in range(ROUNDS):
@@ -108,7 +110,7 @@ def tokenizing(settings: params.Params) -> None:
             times[do.__name__].append(time.perf_counter() - start)
     speed = {name: len(texts) / median(seconds) for name, seconds in times.items()}
     print(f"bare encode_batch           {speed['bare']:8.0f} essays/s")
-    print(f"redacoes.tokens, truncated  {speed['ours']:8.0f} essays/s, {speed['ours'] / speed['bare']:4.0%} of it")
+    print(f"learning.tokens, truncated  {speed['ours']:8.0f} essays/s, {speed['ours'] / speed['bare']:4.0%} of it")
     print(f"tokenize, with the files    {speed['stage']:8.0f} essays/s, {speed['stage'] / speed['bare']:4.0%} of it")
 
 

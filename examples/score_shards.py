@@ -42,11 +42,13 @@ import pyarrow.parquet as pq
 import ray
 from tqdm import tqdm
 
-from redacoes import checkpoint, portable, sources
 from redacoes.errors import UserError, exit_on_user_error
-from redacoes.essay_files import EssayFile
+from redacoes.essays.scoring_input import EssayFile
 from redacoes.files import abandoned
-from redacoes.scorer import Scorer
+from redacoes.inference import metadata as inference_metadata
+from redacoes.inference import resolve
+from redacoes.inference.scorer import Scorer
+from redacoes.learning import checkpoint
 
 KEY = b"redacoes"  # in an output's metadata: what it was made of
 OBJECTS = 100 * 2**20  # bytes of shared memory for Ray, which carries names alone
@@ -210,9 +212,9 @@ def run(options: argparse.Namespace) -> int:
     if options.workers < 1:
         raise UserError(f"--workers is {options.workers}; it must be at least 1")
     start, results = time.time(), []
-    with sources.found(options.model) as folder, claimed(options.out):
+    with resolve.found(options.model) as folder, claimed(options.out):
         checkpoint.load_config(folder)
-        portable.text_files(folder, portable.load_decision(folder))
+        inference_metadata.text_files(folder, inference_metadata.load_decision(folder))
         bar = tqdm(total=len(shards), unit=" shards", disable=not sys.stderr.isatty())
         with bar:
             for result in score(shards, options.out, folder, options.backend, options.text_column, options.workers):
@@ -260,7 +262,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("shards", metavar="SHARDS", type=Path, help="a folder of .parquet files")
     parser.add_argument("out", metavar="OUT", type=Path, help="the folder to write")
-    parser.add_argument("--model", default=str(portable.SCORER), help="as in redacoes score (%(default)s)")
+    parser.add_argument("--model", default=str(inference_metadata.SCORER), help="as in redacoes score (%(default)s)")
     parser.add_argument("--backend", choices=("tensorflow", "onnx"), default="tensorflow", help="(%(default)s)")
     parser.add_argument("--text-column", metavar="NAME", default="essay", help="(%(default)s)")
     parser.add_argument("--workers", metavar="N", type=int, default=2, help="processes (%(default)s)")

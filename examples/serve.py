@@ -40,9 +40,9 @@ import litserve
 from fastapi import HTTPException
 from pydantic import BaseModel, Field
 
-from redacoes.cleaning import clean
 from redacoes.errors import UserError, exit_on_user_error
-from redacoes.scorer import Scorer
+from redacoes.essays.cleaning import clean
+from redacoes.inference.scorer import Scorer
 
 WORKERS = 2  # processes that score, one request at a time each
 LONGEST = 100_000  # characters of an essay

@@ -11,7 +11,7 @@ from typing import Any
 os.environ["TF_USE_LEGACY_KERAS"] = "1"  # transformers and DVCLive must see one and the same Keras
 os.environ["KERAS_HOME"] = os.devnull  # Keras reads float type and epsilon from a file at home, and writes one
 OFFLINE = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}  # what the user wants
-os.environ["HF_HUB_OFFLINE"] = "1"  # nothing is downloaded but through redacoes.hub
+os.environ["HF_HUB_OFFLINE"] = "1"  # nothing is downloaded but through redacoes.learning.hub
 os.environ["HF_HUB_DISABLE_XET"] = "1"  # a protocol beside HTTP whose downloads cannot be resumed
 os.environ["HF_HUB_VERBOSITY"] = "error"
 os.environ["TRANSFORMERS_NO_ADVISORY_WARNINGS"] = "1"
@@ -23,5 +23,5 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # what it notices is not tol
 def __getattr__(name: str) -> Any:
     """Import what `redacoes.Scorer` names once it is asked for, since it takes seconds."""
     if name == "Scorer":
-        return import_module("redacoes.scorer").Scorer
+        return import_module("redacoes.inference.scorer").Scorer
     raise AttributeError(f"module 'redacoes' has no attribute {name!r}")

@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from redacoes import arrow, baseline, checkpoint, metrics
+from redacoes.essays import arrow
+from redacoes.evaluation import metrics
+from redacoes.evaluation.decision import Decision, alone
 from redacoes.files import staged, temporary_folder, write_json
+from redacoes.learning import baseline, checkpoint
 from redacoes.params import Params
-from redacoes.scoring import Decision, alone
 from redacoes.stage import run
 
 BASE = Path("models/base")
@@ -50,7 +52,7 @@ def main(params: Params) -> None:
 
 def vectors(params: Params) -> dict[str, NDArray[np.float64]]:
     """Return the frozen encoder's vectors of each part. TensorFlow is imported here: most have no such encoder."""
-    from redacoes import frozen, model
+    from redacoes.learning import frozen, model
 
     train = params.train
     model.configure(train.threads, train.seed)

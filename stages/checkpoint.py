@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from redacoes import arrow, checkpoint, hub, wordpiece
+from redacoes.essays import arrow
 from redacoes.files import staged
+from redacoes.learning import checkpoint, hub, wordpiece
 from redacoes.params import Params
 from redacoes.stage import run
 

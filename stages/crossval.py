@@ -19,7 +19,7 @@ def main(params: Params) -> None:
         if params.crossval.folds:
             found, rows = measured(params)
         else:
-            from redacoes.crossval import COLUMNS
+            from redacoes.learning.crossval import COLUMNS
 
             found, rows = {"crossval": "off"}, pd.DataFrame(columns=COLUMNS)
         write_json(report, found)
@@ -29,7 +29,7 @@ def main(params: Params) -> None:
 
 def measured(params: Params) -> tuple[dict[str, Any], pd.DataFrame]:
     """Return the metrics and the rows of all folds. TensorFlow is imported here: most have it off."""
-    from redacoes import checkpoint, crossval, model, refit, resume
+    from redacoes.learning import checkpoint, crossval, model, refit, resume
 
     settings, rule, words = params.crossval, params.decision.rule, params.baseline
     tokenize, train, batch_size = params.tokenize, params.train, params.evaluate.batch_size

@@ -5,13 +5,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from redacoes import arrow, checkpoint, compare, metrics, model
 from redacoes.errors import warn
+from redacoes.essays import arrow
+from redacoes.evaluation import comparison, metrics
+from redacoes.evaluation.decision import Decision, softmax
 from redacoes.files import staged, write_json
+from redacoes.learning import checkpoint, model
+from redacoes.learning.text_regression import TextRegression
 from redacoes.params import Params
-from redacoes.scoring import Decision, softmax
 from redacoes.stage import run
-from redacoes.text_regression import TextRegression
 
 OUTPUTS = (
     "models/decision.json",
@@ -45,17 +47,17 @@ def main(params: Params) -> None:
     rows = np.asarray(parts["test"].data.column("row"))
     bins, bootstrap = evaluate.calibration_bins, evaluate.bootstrap
     predictions_of = pd.read_csv("metrics/baseline_predictions.csv")
-    best = compare.with_best_baseline(
+    best = comparison.with_best_baseline(
         {name: part[1] for name, part in decided.items()}, predictions_of, of_classes.shape[1], bootstrap
     )
-    if told := compare.shortfall(best):
+    if told := comparison.shortfall(best):
         warn(told)
     with staged(*OUTPUTS) as [rule, headline, evaluation, intervals, predictions, confusion, reliability]:
         measured = {name: metrics.report(*part, bins) for name, part in decided.items()}
         ends = {name: metrics.intervals(*part, bins, bootstrap) for name, part in decided.items()}
         write_json(rule, decision.to_dict())
-        write_json(headline, compare.headline(measured, ends, best))
-        write_json(evaluation, {**measured, compare.KEY: best})
+        write_json(headline, comparison.headline(measured, ends, best))
+        write_json(evaluation, {**measured, comparison.KEY: best})
         write_json(intervals, ends)
         tables = {
             predictions: metrics.predictions(rows, true, predicted, of_classes),

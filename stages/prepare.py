@@ -1,11 +1,11 @@
 """Turn the CSV of essays into train, validation and test splits: python -m stages.prepare."""
 
-from redacoes import arrow, corpus
 from redacoes.errors import warn
+from redacoes.essays import arrow, training_csv
+from redacoes.essays.splits import assign
+from redacoes.essays.summary import features, gather
 from redacoes.files import staged, write_json
 from redacoes.params import Params
-from redacoes.prepared import features, gather
-from redacoes.splits import assign
 from redacoes.stage import run
 
 
@@ -17,7 +17,7 @@ def main(params: Params) -> None:
         warn("split.duplicates is allow: copies of an essay may stand on both sides of the split")
     grouped = params.split.strategy == "grouped"
     with staged("data/splits", "metrics/data.json") as [splits, summary]:
-        rows = corpus.read(params.data.csv, params.data)
+        rows = training_csv.read(params.data.csv, params.data)
         columns, draft = features(params.data.max_score), splits.with_suffix(".arrow")
         whole, prepared = gather(rows, grouped, lambda essays: arrow.write(essays, columns, draft))
         parts = assign(prepared.scores, prepared.groups, prepared.copies, params.split)

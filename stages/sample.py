@@ -2,7 +2,7 @@
 
 import csv
 
-from redacoes import synthetic
+from redacoes.essays import synthetic
 from redacoes.files import staged
 from redacoes.params import Params
 from redacoes.stage import run

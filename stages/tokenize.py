@@ -6,9 +6,10 @@ from math import ceil
 
 from tqdm import tqdm
 
-from redacoes import arrow, checkpoint, tokenized, tokens
 from redacoes.errors import warn
+from redacoes.essays import arrow
 from redacoes.files import staged, write_json
+from redacoes.learning import checkpoint, token_cache, tokens
 from redacoes.params import Params
 from redacoes.stage import run
 
@@ -29,7 +30,7 @@ def main(params: Params) -> None:
                 disable=not sys.stderr.isatty(),
             )
             labels, path = part.features["score"], folder.with_name(f"{name}.arrow")
-            parts[name], lengths[name] = tokenized.write(batches, labels, tokenizer, tokenize, path)
+            parts[name], lengths[name] = token_cache.write(batches, labels, tokenizer, tokenize, path)
         arrow.save(parts, folder)
         write_json(summary, {name: tokens.summary(counts, tokenize) for name, counts in lengths.items()})
     if told := tokens.cut(list(chain(*lengths.values())), tokenize, longest):

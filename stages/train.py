@@ -4,8 +4,9 @@ import shutil
 import sys
 from pathlib import Path
 
-from redacoes import arrow, checkpoint, defaults, model, resume, training
+from redacoes.essays import arrow
 from redacoes.files import WORK, staged
+from redacoes.learning import checkpoint, defaults, model, resume, training
 from redacoes.params import Params
 from redacoes.stage import run
 

@@ -23,8 +23,10 @@ def measured(params: Params) -> dict[str, Any]:
     """Return the metrics of validation and test. What takes long to import is imported here, since most have it off."""
     import numpy as np
 
-    from redacoes import arrow, checkpoint, hub, metrics, model, resume, zero_shot
-    from redacoes.scoring import Decision, alone, softmax
+    from redacoes.essays import arrow
+    from redacoes.evaluation import metrics
+    from redacoes.evaluation.decision import Decision, alone, softmax
+    from redacoes.learning import checkpoint, hub, model, resume, zero_shot
 
     settings = params.zero_shot
     fetched = settings.source == "hub"

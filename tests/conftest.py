@@ -88,7 +88,7 @@ def tensorflow() -> None:
     """TensorFlow as every test wants it that uses it in this process, where its threads can be set but once."""
     import tensorflow as tf
 
-    from redacoes import model
+    from redacoes.learning import model
 
     model.configure(threads=2, seed=1)
     tf.config.list_logical_devices()  # from here on they stay: a Scorer would set them to what it wants
@@ -96,8 +96,8 @@ def tensorflow() -> None:
 
 @pytest.fixture(scope="session")
 def model(tensorflow: None) -> Any:
-    """The module `redacoes.model`, which imports TensorFlow."""
-    from redacoes import model
+    """The module `redacoes.learning.model`, which imports TensorFlow."""
+    from redacoes.learning import model
 
     return model
 

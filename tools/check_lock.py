@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from redacoes.errors import UserError
-from redacoes.lock import stale
+from redacoes.tracking.staleness import stale
 
 
 def main() -> None:

@@ -34,7 +34,7 @@ from typing import Any
 
 PICKLED = "pytorch_model.bin"
 INDEX = "pytorch_model.bin.index.json"
-COPIED = (  # those of redacoes.checkpoint, which this script's environment lacks
+COPIED = (  # those of redacoes.learning.checkpoint, which this script's environment lacks
     "config.json",
     "tokenizer.json",
     "tokenizer_config.json",

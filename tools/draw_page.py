@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from redacoes import synthetic
+from redacoes.essays import synthetic
 
 SIZES = {"page.png": ("pt-BR", 900, 1420), "page-narrow.png": ("en-US", 360, 1420)}
 COLOURS = 64  # enough for a page of text, and a quarter of the bytes

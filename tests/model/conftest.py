@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from redacoes import checkpoint
+from redacoes.evaluation.decision import Decision
 from redacoes.files import write_json
-from redacoes.scorer import Scorer
-from redacoes.scoring import Decision
+from redacoes.inference.scorer import Scorer
+from redacoes.learning import checkpoint
 from tests.support import PARAMS
 from tests.support.checkpoints import published
 from tests.support.project import Clone, Folder

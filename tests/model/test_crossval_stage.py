@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from redacoes import synthetic, wordpiece
+from redacoes.essays import synthetic
+from redacoes.learning import wordpiece
 from redacoes.params import Params
 from tests.support import PARAMS
 
@@ -47,7 +48,7 @@ def written() -> list[bytes]:
 
 
 def stop_after_the_first_fold(monkeypatch: pytest.MonkeyPatch) -> None:
-    from redacoes import crossval
+    from redacoes.learning import crossval
 
     grade, done = crossval.grade, []
 

@@ -13,16 +13,17 @@ import pytest
 from ruamel.yaml import YAML
 from safetensors.numpy import load_file, save_file
 
-from redacoes import arrow, checkpoint, wordpiece
-from redacoes.cli import main
+from redacoes.cli.main import main
 from redacoes.errors import UserError
-from redacoes.explain import integrated_gradients, occlusion
+from redacoes.essays import arrow
+from redacoes.evaluation.decision import Decision, expected_score, softmax
+from redacoes.explain.attribution import integrated_gradients, occlusion
+from redacoes.explain.neighbours import Neighbours
+from redacoes.explain.sentences import sentences
 from redacoes.files import write_json
-from redacoes.neighbours import Neighbours
-from redacoes.portable import portable_config
-from redacoes.scorer import Scorer
-from redacoes.scoring import Decision, expected_score, softmax
-from redacoes.sentences import sentences
+from redacoes.inference.metadata import portable_config
+from redacoes.inference.scorer import Scorer
+from redacoes.learning import checkpoint, wordpiece
 from tests.support import PARAMS
 from tests.support.checkpoints import FAMILIES
 from tests.support.command import refused
@@ -176,7 +177,7 @@ def test_without_gradients_only_sentences_are_told_apart(scorer: Scorer) -> None
 
 
 def test_sentences_have_the_same_effects_in_onnx_runtime(planted: Path, scorer: Scorer, tmp_path: Path) -> None:
-    from redacoes.export import export
+    from redacoes.release.export import export
 
     tokenize = PARAMS.tokenize.model_copy(update=TOKENIZE)
     export(planted, "onnx", False, tmp_path / "onnx", {"tokenize": TOKENIZE}, TEXTS, tokenize)
@@ -217,7 +218,7 @@ def test_words_of_each_family_add_up(make_scorer: Callable[[str], Path], tmp_pat
 
 
 def pooled_of(scorer: Scorer) -> Any:
-    from redacoes.encoder import pooled
+    from redacoes.learning.encoder import pooled
 
     return pooled(scorer.classifier)
 

@@ -14,11 +14,14 @@ import pytest
 from numpy.typing import NDArray
 from transformers import AutoTokenizer
 
-from redacoes import checkpoint, export, portable, synthetic
-from redacoes.cli import main
+from redacoes.cli.main import main
 from redacoes.errors import UserError
+from redacoes.essays import synthetic
+from redacoes.evaluation.decision import Decision, softmax
 from redacoes.files import write_json
-from redacoes.scoring import Decision, softmax
+from redacoes.inference import metadata
+from redacoes.learning import checkpoint
+from redacoes.release import export
 from tests.support import PARAMS, ROOT, UV_RUN
 from tests.support.checkpoints import FAMILIES
 from tests.support.project import Clone, Folder
@@ -264,7 +267,7 @@ def test_what_made_a_model_is_not_said_of_one_that_something_else_may_have_made(
 ) -> None:
     clone = make_pulled("exporta")
     clone.set(**{"train.learning_rate": "5e-4"})
-    made_by, doubt = portable.of_folder(clone.path / "models/scorer", clone.path)
+    made_by, doubt = metadata.of_folder(clone.path / "models/scorer", clone.path)
     assert not made_by
     assert doubt == (
         "the workspace is not what dvc.lock records (train: train.learning_rate in params.yaml was 0.001 and is "
@@ -272,10 +275,10 @@ def test_what_made_a_model_is_not_said_of_one_that_something_else_may_have_made(
     )
     clone.git("checkout", "-q", "params.yaml")
     (clone.path / "README.md").write_text("outro")
-    made_by, doubt = portable.of_folder(clone.path / "models/scorer", clone.path)
+    made_by, doubt = metadata.of_folder(clone.path / "models/scorer", clone.path)
     assert not made_by
     assert "git has changes that are not committed (README.md)" in doubt
-    assert "is not models/scorer" in portable.of_folder(clone.path / "models/base", clone.path)[1]
+    assert "is not models/scorer" in metadata.of_folder(clone.path / "models/base", clone.path)[1]
 
 
 @pytest.mark.slow

@@ -10,8 +10,8 @@ import pytest
 from safetensors.numpy import load_file
 from transformers import AutoTokenizer
 
-from redacoes import checkpoint
 from redacoes.errors import UserError
+from redacoes.learning import checkpoint
 from tests.support import PARAMS
 from tests.support.checkpoints import FAMILIES, TEXTS, write
 

@@ -13,7 +13,7 @@ from tests.support.encoders import LABELS, TRAIN, checkpoint, essays
 
 @pytest.fixture(scope="module")
 def modules():
-    from redacoes import frozen, head, model, training
+    from redacoes.learning import frozen, head, model, training
 
     model.configure(threads=2, seed=1)
     return model, head, frozen, training

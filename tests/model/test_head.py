@@ -5,14 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from redacoes import arrow, probe
-from redacoes.batching import Ragged
+from redacoes.essays import arrow
+from redacoes.learning import probe
+from redacoes.learning.batching import Ragged
 from tests.support.encoders import FAMILIES, LABELS, TRAIN, checkpoint, essays
 
 
 @pytest.fixture(scope="module")
 def modules():
-    from redacoes import frozen, head, model, training
+    from redacoes.learning import frozen, head, model, training
 
     model.configure(threads=2, seed=1)
     return model, head, frozen, training

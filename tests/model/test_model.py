@@ -11,8 +11,8 @@ import pytest
 from datasets import ClassLabel, Dataset, Features, List, Value
 from safetensors.numpy import load_file, save_file
 
-from redacoes import checkpoint, wordpiece
 from redacoes.errors import UserError
+from redacoes.learning import checkpoint, wordpiece
 from tests.support import PARAMS
 
 TEXTS = [f"A educação número {n} é um direito de todos os cidadãos, e não de poucos. Ação!" for n in range(40)]
@@ -20,7 +20,7 @@ TEXTS = [f"A educação número {n} é um direito de todos os cidadãos, e não 
 
 @pytest.fixture(scope="module")
 def training(model):
-    from redacoes import training
+    from redacoes.learning import training
 
     return training
 

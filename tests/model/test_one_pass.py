@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from redacoes import cleaning, sentences, tokens
-from redacoes.app_service import NEIGHBOURS, Answer, Service
-from redacoes.cleaning import clean
-from redacoes.explain import occlusion
-from redacoes.neighbours import Neighbours
-from redacoes.scorer import Scorer
+from redacoes.essays import cleaning
+from redacoes.essays.cleaning import clean
+from redacoes.explain import sentences
+from redacoes.explain.attribution import occlusion
+from redacoes.explain.neighbours import Neighbours
+from redacoes.inference.scorer import Scorer
+from redacoes.learning import tokens
+from redacoes.web.service import NEIGHBOURS, Answer, Service
 from tests.support.project import Clone
 
 pytestmark = pytest.mark.usefixtures("tensorflow")

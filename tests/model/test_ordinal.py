@@ -8,15 +8,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from redacoes import checkpoint, export, synthetic, wordpiece
-from redacoes.cleaning import clean
 from redacoes.errors import UserError
-from redacoes.explain import integrated_gradients, occlusion
+from redacoes.essays import synthetic
+from redacoes.essays.cleaning import clean
+from redacoes.evaluation.decision import Decision, softmax
+from redacoes.explain.attribution import integrated_gradients, occlusion
 from redacoes.files import write_json
+from redacoes.inference.scorer import Scorer, digest_of
+from redacoes.learning import checkpoint, wordpiece
+from redacoes.learning.text_regression import FILES, TextRegression
 from redacoes.params import Baseline, Tokenize
-from redacoes.scorer import Scorer, digest_of
-from redacoes.scoring import Decision, softmax
-from redacoes.text_regression import FILES, TextRegression
+from redacoes.release import export
 from tests.support import PARAMS
 
 ROWS = list(synthetic.essays(120, 5))
@@ -31,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`models/scorer` of a small encoder from scratch, with the rule and the regression beside it."""
     from transformers import TFAutoModelForSequenceClassification
 
-    from redacoes import model
+    from redacoes.learning import model
 
     model.configure(threads=2, seed=1)
     models = tmp_path_factory.mktemp("projeto") / "models"

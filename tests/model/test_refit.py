@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from redacoes import parameters_file, params, recipes, synthetic
-from redacoes.crossval import Essays, Fold, divide
-from redacoes.scoring import softmax
+from redacoes import parameters_file, params, recipes
+from redacoes.essays import synthetic
+from redacoes.evaluation.decision import softmax
+from redacoes.learning.crossval import Essays, Fold, divide
 from tests.support import PARAMS, ROOT
 
 TRAIN = PARAMS.train.model_copy(update={"probe": True, "probe_penalty": 10.0})
@@ -31,7 +32,7 @@ def places(essays: Essays) -> dict[str, np.ndarray]:
 
 @pytest.fixture
 def refit(model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    from redacoes import refit
+    from redacoes.learning import refit
 
     monkeypatch.chdir(tmp_path)  # for its temporary folders
     return refit
@@ -44,7 +45,7 @@ def test_a_fold_is_graded_as_the_stages_grade_it(
     """Training runs its own frozen layers here, and the whole model predicts."""
     import tf_keras
 
-    from redacoes import model, training
+    from redacoes.learning import model, training
 
     base = publish("bert")[0]
     train = TRAIN.model_copy(update={"frozen_layers": layers, "epochs": epochs})

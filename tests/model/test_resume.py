@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from datasets import ClassLabel, Dataset, Features, List, Value
 
-from redacoes import checkpoint, wordpiece
+from redacoes.learning import checkpoint, wordpiece
 from tests.support import PARAMS
 
 TEXTS = [f"A educação número {n} é um direito de todos os cidadãos, e não de poucos. Ação!" for n in range(40)]
@@ -34,7 +34,7 @@ def rows(base: Path) -> Dataset:
 
 def train(model, base: Path, rows: Dataset, folder: Path) -> dict[str, np.ndarray]:
     """Train in `folder`, going on from what is there, and return the weights."""
-    from redacoes import training
+    from redacoes.learning import training
 
     model.configure(threads=2, seed=1)
     classifier = model.build(base, LABELS, TRAIN)
@@ -49,7 +49,7 @@ def test_a_stopped_training_goes_on_and_ends_with_the_same_bytes(
     model, base: Path, rows: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    from redacoes.resume import Progress
+    from redacoes.learning.resume import Progress
 
     begun: list[int] = []
 
@@ -75,7 +75,7 @@ def test_a_stopped_training_goes_on_and_ends_with_the_same_bytes(
 
 
 def test_progress_of_other_parameters_is_discarded(model, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from redacoes import resume
+    from redacoes.learning import resume
 
     base, root = tmp_path / "base", tmp_path / "train"
     base.mkdir()

@@ -9,10 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from redacoes import arrow, cli, export, params, portable, synthetic
+from redacoes import params
+from redacoes.cli.main import main
 from redacoes.errors import UserError
-from redacoes.scorer import Scorer
-from redacoes.text_regression import FILES
+from redacoes.essays import arrow, synthetic
+from redacoes.inference import metadata
+from redacoes.inference.scorer import Scorer
+from redacoes.learning.text_regression import FILES
+from redacoes.release import export
 from tests.support.hub import Hub
 from tests.support.project import Clone, Folder
 
@@ -30,7 +34,7 @@ def scorer(trained: Scorer) -> Scorer:
 def exported(origin: Folder, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("exports") / "onnx"
     tokenize = params.load(origin.path / "params.yaml").tokenize
-    made_by = portable.provenance(portable.Revision("workspace", origin.path))
+    made_by = metadata.provenance(metadata.Revision("workspace", origin.path))
     export.export(origin.path / "models/scorer", "onnx", False, folder, made_by, ESSAYS[:8], tokenize)
     return folder
 
@@ -46,7 +50,7 @@ def test_a_file_of_them_has_the_same_scores_by_the_command(
     monkeypatch.chdir(own_clone.path)
     essays = arrow.load("data/splits")["test"]["essay"]
     pd.DataFrame({"essay": essays}).to_csv(tmp_path / "a.csv", index=False)
-    assert cli.main(["score", str(tmp_path / "a.csv"), "--out", str(tmp_path / "o.csv")]) == 0
+    assert main(["score", str(tmp_path / "a.csv"), "--out", str(tmp_path / "o.csv")]) == 0
     agree(pd.read_csv(tmp_path / "o.csv"), origin)
 
 

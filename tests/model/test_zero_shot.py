@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from redacoes import arrow, checkpoint, params, zero_shot
+from redacoes import params
 from redacoes.errors import UserError
-from redacoes.prepared import features
-from redacoes.scoring import softmax
+from redacoes.essays import arrow
+from redacoes.essays.summary import features
+from redacoes.evaluation.decision import softmax
+from redacoes.learning import checkpoint, zero_shot
 from tests.support import PARAMS
 from tests.support.inference import LENGTH, POSITIONS, inference_model
 from tests.support.pickles import evil

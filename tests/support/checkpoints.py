@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 from tokenizers import ByteLevelBPETokenizer
 from transformers import AutoConfig
 
-from redacoes.wordpiece import train_wordpiece
+from redacoes.learning.wordpiece import train_wordpiece
 from tests.support import PARAMS
 
 TEXTS = [f"A educação número {n} é um direito de todos os cidadãos, e não de poucos. Ação {n % 7}!" for n in range(60)]

@@ -7,7 +7,8 @@ from contextlib import chdir, redirect_stderr, redirect_stdout
 
 import pytest
 
-from redacoes import cli, lock
+from redacoes.cli.main import main
+from redacoes.tracking import staleness
 from tests.support import dvc_server
 from tests.support.project import Folder, checked
 
@@ -17,7 +18,7 @@ def redacoes(folder: Folder, *arguments: str, check: bool = True) -> subprocess.
     out, err = io.StringIO(), io.StringIO()
     with chdir(folder.path), redirect_stdout(out), redirect_stderr(err):
         try:
-            status = cli.main(arguments)
+            status = main(arguments)
         except SystemExit as ended:
             status = ended.code if isinstance(ended.code, int) else 1
             if isinstance(ended.code, str):  # which the interpreter would print
@@ -29,7 +30,7 @@ def redacoes(folder: Folder, *arguments: str, check: bool = True) -> subprocess.
 def refused(*arguments: str) -> str:
     """Run `redacoes`, which must end with one sentence, and return that."""
     with pytest.raises(SystemExit) as ended:
-        cli.main(arguments)
+        main(arguments)
     message = str(ended.value.code)
     assert message.startswith("error: ")
     assert "\n" not in message
@@ -37,12 +38,12 @@ def refused(*arguments: str) -> str:
 
 
 def serve_status(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the `dvc status` that `redacoes.lock` starts be run by the server that has DVC imported."""
-    run = lock._run
+    """Let the `dvc status` that `redacoes.tracking.staleness` starts be run by the server that has DVC imported."""
+    run = staleness._run
 
     def run_or_ask(folder, *command):
         if command[1:3] == ("-m", "dvc"):
             return dvc_server.run(command[3:], folder.absolute(), os.environ)
         return run(folder, *command)
 
-    monkeypatch.setattr(lock, "_run", run_or_ask)
+    monkeypatch.setattr(staleness, "_run", run_or_ask)

@@ -3,9 +3,9 @@
 import re
 from typing import Any
 
-from redacoes.explain import Attribution, WordAttributions
-from redacoes.explanation import Explanation
-from redacoes.sentences import sentences
+from redacoes.explain.attribution import Attribution, WordAttributions
+from redacoes.explain.report import Explanation
+from redacoes.explain.sentences import sentences
 
 ESSAY = "O dia passa. A escola bela ensina alunos.\nUm livro feio cansa. A turma passa o dia."
 EFFECTS = {"bela": 0.8, "feio": -0.6}  # of words; of a sentence, those of its words

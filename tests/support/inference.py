@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from redacoes import checkpoint, wordpiece
+from redacoes.learning import checkpoint, wordpiece
 from tests.support import PARAMS
 
 LABELS = ("CONTRADICTION", "neutral", "Entailment")
@@ -27,7 +27,7 @@ def inference_model(folder: Path, model: Any, texts: Sequence[str], family: str,
 
     Args:
         folder: An empty one.
-        model: The module `redacoes.model`.
+        model: The module `redacoes.learning.model`.
         texts: What its tokenizer learns from.
         family: bert or deberta-v2.
         config: What is unlike the usual.

@@ -7,10 +7,11 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from redacoes import synthetic, wordpiece
+from redacoes.essays import synthetic
+from redacoes.evaluation.decision import Decision
 from redacoes.files import read_json, write_json
-from redacoes.portable import portable_config
-from redacoes.scoring import Decision
+from redacoes.inference.metadata import portable_config
+from redacoes.learning import wordpiece
 from tests.support import PARAMS
 
 CLASSES = 11

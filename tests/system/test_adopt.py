@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from dvc.utils.serialize import modify_yaml
 
-from redacoes import params, synthetic
-from redacoes.cli import main
-from redacoes.spreadsheets import write_xlsx
+from redacoes import params
+from redacoes.cli.main import main
+from redacoes.essays import synthetic
+from redacoes.essays.spreadsheets import write_xlsx
 from tests.support.project import Clone
 
 ESSAYS = [row["essay"] for row in synthetic.essays(80, 3)]

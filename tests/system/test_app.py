@@ -25,7 +25,8 @@ import psutil
 import pytest
 import requests
 
-from redacoes import app_service, arrow, synthetic
+from redacoes.essays import arrow, synthetic
+from redacoes.web import service
 from tests.support import BIN, ROOT
 from tests.support.documents import odt
 from tests.support.processes import SECONDS, wait
@@ -296,7 +297,7 @@ def test_no_result_stays_beneath_what_it_is_not_of(
         opened.wait_for_selector("#result .essay")
         assert f"Nota estimada: {predicted}" in opened.inner_text("#result")
 
-        opened.fill("#essay textarea", "a" * (app_service.CHARACTERS + 1))
+        opened.fill("#essay textarea", "a" * (service.CHARACTERS + 1))
         gone("#result")  # a click before the page has taken in the change is cancelled by it
         opened.click("#score")
         opened.get_by_text("o limite é").wait_for()
@@ -578,9 +579,7 @@ def test_a_closed_client_leaves_nothing_in_memory(page: Page) -> None:
 
 def test_a_client_that_leaves_frees_its_place(page: Page) -> None:
     call = f"{page.url}/gradio_api/call/score"
-    text = " ".join(
-        f"Uma frase comprida, a de número {number}, não termina." for number in range(app_service.SENTENCES)
-    )
+    text = " ".join(f"Uma frase comprida, a de número {number}, não termina." for number in range(service.SENTENCES))
 
     def ask(text: str) -> requests.Response:
         return requests.post(call, json={"data": [text, "pt"]}, timeout=60)
@@ -599,7 +598,7 @@ def test_a_client_that_leaves_frees_its_place(page: Page) -> None:
         clients.append(answer(asked))
     assert asked.status_code == 503
     assert "Queue is full" in asked.text
-    assert len(clients) >= 100  # redacoes.app.WAITING
+    assert len(clients) >= 100  # redacoes.web.server.WAITING
     assert waiting() > 80
     begun = time.monotonic()
     for client in clients:
@@ -647,7 +646,7 @@ def test_no_file_of_the_server_can_be_read_or_written(page: Page, clone: Clone) 
             [written] = json.loads(answer.read())
         assert Path(written).resolve().is_relative_to(page.folder)
         Path(written).unlink()
-    large = b"x" * (app_service.MEGABYTES * 1024 * 1024 + 1024)
+    large = b"x" * (service.MEGABYTES * 1024 * 1024 + 1024)
     body = b"\r\n".join(
         [b"--f", b'Content-Disposition: form-data; name="files"; filename="a.csv"', b"", large, b"--f--", b""]
     )

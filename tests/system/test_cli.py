@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from redacoes import revisions
-from redacoes.cli import main
+from redacoes.cli.main import main
 from redacoes.errors import UserError
-from redacoes.provenance import describe
+from redacoes.tracking import revisions
+from redacoes.tracking.provenance import describe
 from tests.support import BIN, ROOT
 from tests.support.command import redacoes, refused, serve_status
 from tests.support.project import Clone, Folder, remote
@@ -26,7 +26,7 @@ class Refuse:
         if name.split(".")[0] in ("tensorflow", "tf_keras", "transformers"):
             raise AssertionError(name + " is imported")
 sys.meta_path.insert(0, Refuse())
-from redacoes.cli import main
+from redacoes.cli.main import main
 sys.exit(any([main(arguments) for arguments in json.loads(sys.argv[1])]))
 """
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from redacoes.explanation_page import page
+from redacoes.explain.page import page
 from redacoes.languages import Language
 from tests.support.explanations import ESSAY, explained
 

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from redacoes import checkpoint, recipes, wordpiece
+from redacoes import recipes
+from redacoes.learning import checkpoint, wordpiece
 from tests.support import PARAMS, PARAMS_FILE, ROOT
 from tests.support.hub import Fault, Files, Hub
 from tests.support.mounts import MOUNTS, mounted

@@ -7,7 +7,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from redacoes.errors import UserError
-from redacoes.lock import stale
+from redacoes.tracking.staleness import stale
 from tests.support import ROOT
 from tests.support.command import serve_status
 from tests.support.project import Clone
@@ -36,9 +36,9 @@ def test_each_stage_that_was_changed_without_a_run_is_named(pulled: Clone, make_
     packages = json.loads(clone.text("packages.json"))
     packages["checkpoint"]["numpy"] = "9"
     (clone.path / "packages.json").write_text(json.dumps(packages))
-    with (clone.path / "redacoes/baseline.py").open("a", encoding="utf-8") as file:
+    with (clone.path / "redacoes/learning/baseline.py").open("a", encoding="utf-8") as file:
         file.write("\n")
-    (clone.path / "redacoes/tokens.py").unlink()
+    (clone.path / "redacoes/learning/tokens.py").unlink()
     dag = clone.text("dvc.yaml").replace("-m stages.sample", "-B -m stages.sample")
     (clone.path / "dvc.yaml").write_text(dag, encoding="utf-8")
     (clone.path / "metrics/data.json").unlink()
@@ -48,9 +48,9 @@ def test_each_stage_that_was_changed_without_a_run_is_named(pulled: Clone, make_
         "sample": "its command was changed",
         "prepare": "metrics/data.json is missing, and not DVC's to bring back",
         "checkpoint": f'checkpoint.numpy in packages.json was "{_pin("checkpoint", "numpy")}" and is "9"',
-        "tokenize": "redacoes/tokens.py is missing, and not DVC's to bring back",
+        "tokenize": "redacoes/learning/tokens.py is missing, and not DVC's to bring back",
         "train": "train.epochs in params.yaml was 2 and is 3",
-        "baseline": "redacoes/baseline.py was changed",
+        "baseline": "redacoes/learning/baseline.py was changed",
         "evaluate": "evaluate.bootstrap.samples in params.yaml was 20 and is 21",
     }
     remedy = "run `dvc repro`, and commit dvc.lock and metrics/ with the change"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from redacoes.lock import stale
+from redacoes.tracking.staleness import stale
 from tests.support import project
 from tests.support.guide import GUIDE, block
 from tests.support.project import Clone, ran

@@ -16,8 +16,9 @@ import pytest
 from ruamel.yaml import YAML
 from safetensors.numpy import load, load_file
 
-from redacoes import recipes, synthetic
-from redacoes.lock import stale
+from redacoes import recipes
+from redacoes.essays import synthetic
+from redacoes.tracking.staleness import stale
 from tests.support import ROOT
 from tests.support.guide import block
 from tests.support.hub import Hub

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from redacoes import synthetic
+from redacoes.essays import synthetic
 from tests.support import BIN, ROOT
 from tests.support.project import Clone
 

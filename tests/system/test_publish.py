@@ -19,13 +19,13 @@ import numpy as np
 import pytest
 from huggingface_hub import HfApi, ModelCard
 
-from redacoes import card, publish
 from redacoes.errors import UserError
-from redacoes.portable import load_decision, load_text
-from redacoes.provenance import describe
-from redacoes.revisions import Revision
-from redacoes.scoring import Decision, softmax
-from redacoes.text_regression import FILES
+from redacoes.evaluation.decision import Decision, softmax
+from redacoes.inference.metadata import load_decision, load_text
+from redacoes.learning.text_regression import FILES
+from redacoes.release import card, publish
+from redacoes.tracking.provenance import describe
+from redacoes.tracking.revisions import Revision
 from tests.support.command import redacoes, serve_status
 from tests.support.guide import block
 from tests.support.hub import Fault
@@ -215,8 +215,8 @@ def refusal(project: Clone) -> str:
 
 
 def test_a_workspace_that_is_not_that_of_the_commit_is_refused(project: Clone) -> None:
-    with altered(project, "redacoes/card.py", project.text("redacoes/card.py") + "\n"):
-        assert refusal(project).startswith("redacoes/card.py in the workspace, and not in a commit")
+    with altered(project, "redacoes/release/card.py", project.text("redacoes/release/card.py") + "\n"):
+        assert refusal(project).startswith("redacoes/release/card.py in the workspace, and not in a commit")
     with altered(project, "notas.csv", "essay,score\n"):
         assert "notas.csv" in refusal(project)
         assert "`git add --all && git commit`" in refusal(project)

@@ -18,8 +18,8 @@ import pandas as pd
 import psutil
 import pytest
 
-from redacoes import arrow, synthetic
-from redacoes.scorer import Scorer
+from redacoes.essays import arrow, synthetic
+from redacoes.inference.scorer import Scorer
 from tests.support import ROOT
 from tests.support.processes import SECONDS
 from tests.support.project import Folder

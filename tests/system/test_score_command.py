@@ -11,7 +11,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from redacoes import cli, synthetic
+from redacoes.cli.main import main
+from redacoes.essays import synthetic
 from tests.support import BIN
 from tests.support.processes import SECONDS
 from tests.support.tiny import tiny_model
@@ -57,7 +58,7 @@ def started(parts: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
 @pytest.mark.slow
 def test_killed_and_stopped_it_ends_with_the_same_bytes(model: str, tmp_path: Path) -> None:
     source, whole, out = essays(tmp_path / "a.csv", 30), tmp_path / "whole.parquet", tmp_path / "o.parquet"
-    assert cli.main(["score", source, "--out", str(whole), "--model", model, "--backend", "onnx"]) == 0
+    assert main(["score", source, "--out", str(whole), "--model", model, "--backend", "onnx"]) == 0
     arguments = (source, "--out", str(out), "--model", model, "--resume")
     parts = tmp_path / ".o.parquet.parts"
     for end, status in ((signal.SIGKILL, -9), (signal.SIGINT, 130)):

@@ -18,8 +18,8 @@ import psutil
 import pytest
 import requests
 
-from redacoes import synthetic
-from redacoes.scorer import Scorer
+from redacoes.essays import synthetic
+from redacoes.inference.scorer import Scorer
 from tests.support import BIN, ROOT, UV_RUN
 from tests.support.project import Folder
 from tests.support.servers import free_port

@@ -7,7 +7,7 @@ from tests.support.project import Clone
 
 WITHOUT_TENSORFLOW = """
 import sys
-from redacoes.cli import main
+from redacoes.cli.main import main
 status = main(sys.argv[1:])
 assert not {"tensorflow", "tf_keras"} & set(sys.modules)
 print("without TensorFlow", file=sys.stderr)

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from redacoes import cli
+from redacoes.cli.main import main
 from redacoes.errors import UserError
-from redacoes.verify import Finding, Report, verify
+from redacoes.tracking.integrity import Finding, Report, verify
 from tests.support import ROOT, project
 from tests.support.project import UP_TO_DATE, Clone, Folder
 
@@ -141,14 +141,14 @@ def test_the_command_says_what_it_found_and_exits_with_it(
     colleague: Clone, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(colleague.path)
-    assert cli.main(["verify"]) == 0
+    assert main(["verify"]) == 0
     out, err = capsys.readouterr()
     assert "none damaged" in out
     assert err == ""
     scorer = cached(colleague, "models/scorer", "model.safetensors")
     flip(scorer)
     assert UP_TO_DATE in colleague.dvc("repro")  # DVC's defaults do not find it
-    assert cli.main(["verify"]) == 1
+    assert main(["verify"]) == 1
     out, err = capsys.readouterr()
     place = scorer.relative_to(colleague.path).as_posix()
     assert f"corrupt: the cache object {place} of models/scorer/model.safetensors holds other bytes" in out

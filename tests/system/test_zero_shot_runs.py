@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from redacoes import checkpoint, params, wordpiece
+from redacoes import params
+from redacoes.learning import checkpoint, wordpiece
 from tests.support import BIN, PARAMS, PARAMS_FILE, ROOT
 from tests.support.hub import Hub
 from tests.support.inference import LENGTH, inference_model

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from redacoes import adoption, corpus, synthetic
-from redacoes.adoption import Asked, look
 from redacoes.errors import UserError
+from redacoes.essays import adoption, synthetic, training_csv
+from redacoes.essays.adoption import Asked, look
+from redacoes.essays.spreadsheets import write_xlsx
 from redacoes.params import Params
-from redacoes.spreadsheets import write_xlsx
 from tests.support import PARAMS
 from tests.support.workbooks import write_ods
 
@@ -25,7 +25,7 @@ class Adopted(NamedTuple):
 
     values: dict[str, Any]
     why: dict[str, str]
-    essays: list[corpus.Essay]
+    essays: list[training_csv.Essay]
 
 
 Look = Callable[..., Adopted]
@@ -57,7 +57,9 @@ def adopt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Look:
             update={key.removeprefix("data."): value for key, value in values.items() if key.startswith("data.")}
         )
         why = {key: why for key, _, why in findings}
-        return Adopted(values, why, [row for row in corpus.read("draft.csv", data) if isinstance(row, corpus.Essay)])
+        return Adopted(
+            values, why, [row for row in training_csv.read("draft.csv", data) if isinstance(row, training_csv.Essay)]
+        )
 
     return run
 

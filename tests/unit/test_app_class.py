@@ -14,12 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from redacoes import app_class, app_class_views, app_service, reports
-from redacoes.app_class import BatchSummary, Row
-from redacoes.app_service import RefusedError, Service
-from redacoes.columns import Columns
+from redacoes.essays.columns import Columns
+from redacoes.essays.spreadsheets import write_xlsx
 from redacoes.languages import Language
-from redacoes.spreadsheets import write_xlsx
+from redacoes.web import batch, batch_views, reports
+from redacoes.web import service as web_service
+from redacoes.web.batch import BatchSummary, Row
+from redacoes.web.service import RefusedError, Service
 from tests.support.tiny import tiny_model
 from tests.support.workbooks import cells
 
@@ -50,7 +51,7 @@ REFUSED = [
     ("csv", b"essay,low\na,b\n", "'low' has the name of one that scoring adds"),
     ("csv", b"essay\n\n", "No row of the file can be scored"),
     ("csv", b"essay\n \n", "No row of the file can be scored. line 2, with an empty essay"),
-    ("csv", b"essay\n" + b"a" * (app_service.CHARACTERS + 1), "line 2, with an essay of more than 100000 characters"),
+    ("csv", b"essay\n" + b"a" * (web_service.CHARACTERS + 1), "line 2, with an essay of more than 100000 characters"),
     ("csv", b"essay,a\nb\n", "line 2, with more or fewer fields than the header"),
     ("csv", b"essay\na\0\n", "line 2, with a null character"),
     ("csv", b"essay\n\x81\n", "line 2, with bytes that are no text"),
@@ -58,7 +59,7 @@ REFUSED = [
     ("csv", b"a;b,c;d\n1\n", "no column 'essay'; those of the file are 'a', 'b,c', 'd'"),
     ("csv", b"", "The file is empty"),
     ("csv", b'essay\n"a\n', "On line 2, a quote is not closed"),
-    ("csv", b"essay\n" + b"a\n" * (app_class.ROWS + 1), "more than 20000 essays"),
+    ("csv", b"essay\n" + b"a\n" * (batch.ROWS + 1), "more than 20000 essays"),
     ("jsonl", b'{"texto": "a"}', "line 1, without the column of the text"),
     ("jsonl", b'{"essay": 1}', "line 1, whose essay is no text"),
     ("jsonl", b"[1]", "line 1, which is no JSON object"),
@@ -73,7 +74,7 @@ def test_a_file_that_cannot_be_scored_is_told(
     path = tmp_path / f"turma.{suffix}"
     path.write_bytes(content)
     with pytest.raises(RefusedError, match=says) as told:
-        app_class.score(service, str(path), "essay", None, "en", print)
+        batch.score(service, str(path), "essay", None, "en", print)
     assert str(tmp_path) not in str(told.value)
 
 
@@ -90,18 +91,18 @@ def one_long_text(path: Path) -> None:
 def test_a_small_file_that_unfolds_to_a_large_one_is_refused(
     service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[Path], None]
 ) -> None:
-    monkeypatch.setattr(app_class, "ALL_CHARACTERS", 1_000_000)
+    monkeypatch.setattr(batch, "ALL_CHARACTERS", 1_000_000)
     write(tmp_path / "turma.parquet")
     assert (tmp_path / "turma.parquet").stat().st_size < 10_000
     with pytest.raises(RefusedError, match="more than 1000000 characters"):
-        app_class.score(service, str(tmp_path / "turma.parquet"), "essay", None, "en", print)
+        batch.score(service, str(tmp_path / "turma.parquet"), "essay", None, "en", print)
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "utf-16", "utf-8-sig"])
 def test_what_excel_writes_in_brazil_is_read(service: Service, tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "turma.csv"
     path.write_text("aluno;redação\r\nJoão;A educação é um direito.\r\nAna;Não é.", encoding=encoding)
-    rows, shown = app_class.score(service, str(path), "redação", "aluno", "pt", print)
+    rows, shown = batch.score(service, str(path), "redação", "aluno", "pt", print)
     assert [row.name for row in rows] == ["João", "Ana"]
     scored = service.scorer("pt").score(["A educação é um direito.", "Não é."])
     for row, expected in zip(rows, scored.to_dict("records"), strict=True):
@@ -127,7 +128,7 @@ def class_file(folder: Path, kind: str = "csv") -> Path:
 
 
 def scored(service: Service, path: Path) -> tuple[list[Row], BatchSummary]:
-    return app_class.score(service, str(path), "redação", "aluno", "pt", lambda done: None)
+    return batch.score(service, str(path), "redação", "aluno", "pt", lambda done: None)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -136,7 +137,7 @@ def test_who_cannot_be_scored_stays_in_the_download_with_the_reason(
 ) -> None:
     rows, found = scored(service, class_file(tmp_path, kind))
     assert (found.scored, found.rejected) == (3, 1)
-    workbook, table = app_class.downloads(rows, found, service.points, "pt", tmp_path)
+    workbook, table = batch.downloads(rows, found, service.points, "pt", tmp_path)
     assert (workbook.name, table.name) == ("notas.xlsx", "notas.csv")
     header, *written = csv.reader(io.StringIO(table.read_text(encoding="utf-8-sig")), delimiter=";")
     assert header[:5] == ["aluno", "redação", "nota", "nota estimada", "nota média esperada"]
@@ -160,7 +161,7 @@ def test_who_cannot_be_scored_stays_in_the_download_with_the_reason(
 
 def test_a_download_is_in_points_and_in_the_users_language(of_thousand: Service, tmp_path: Path) -> None:
     rows, found = scored(of_thousand, class_file(tmp_path))
-    workbook, table = app_class.downloads(rows, found, of_thousand.points, "en", tmp_path)
+    workbook, table = batch.downloads(rows, found, of_thousand.points, "en", tmp_path)
     assert (workbook.name, table.name) == ("scores.xlsx", "scores.csv")
     [header, first, *_] = cells(workbook)
     of_first = {header[place]: value for place, value in first.items()}
@@ -174,7 +175,7 @@ def test_a_download_is_in_points_and_in_the_users_language(of_thousand: Service,
 
 def test_programs_get_a_csv_of_what_was_scored(service: Service, tmp_path: Path) -> None:
     rows, found = scored(service, class_file(tmp_path))
-    app_class.write_csv(rows, found.columns.names, tmp_path / "a.csv")
+    batch.write_csv(rows, found.columns.names, tmp_path / "a.csv")
     table = pd.read_csv(tmp_path / "a.csv", encoding="utf-8-sig")
     assert list(table)[:5] == ["aluno", "redação", "nota", "predicted", "expected"]
     assert list(table["aluno"].fillna("")) == ["Ana", "", "'=cmd()"]
@@ -185,29 +186,29 @@ def test_an_essay_is_opened_by_its_row(service: Service, tmp_path: Path, kind: s
     _, found = scored(service, class_file(tmp_path, kind))
     assert [row.number for row in found.first] == [1, 3, 4]
     for row in found.first:
-        assert app_class.essay(found, row.number, "pt") == (row.name, ESSAYS[row.number - 1])
+        assert batch.essay(found, row.number, "pt") == (row.name, ESSAYS[row.number - 1])
     for number in (0, 2, 5, -1):
         with pytest.raises(RefusedError, match="Não há redação nessa linha"):
-            app_class.essay(found, number, "pt")
+            batch.essay(found, number, "pt")
 
 
 def test_a_file_stays_while_it_is_used_and_is_told_to_be_gone(service: Service, tmp_path: Path) -> None:
     path = class_file(tmp_path)
     _, found = scored(service, path)
     os.utime(path, (0, 0))
-    app_class.essay(found, 1, "pt")
+    batch.essay(found, 1, "pt")
     assert path.stat().st_mtime > time.time() - 60
     path.unlink()
-    for ask in (lambda: app_class.essay(found, 1, "en"), lambda: app_class.look(str(path), "en")):
+    for ask in (lambda: batch.essay(found, 1, "en"), lambda: batch.look(str(path), "en")):
         with pytest.raises(RefusedError, match="has been removed"):
             ask()
 
 
 def test_columns_of_a_file_are_told_in_the_users_language(tmp_path: Path) -> None:
-    assert app_class.look(str(class_file(tmp_path)), "pt") == Columns(["aluno", "redação", "nota"], "redação", "aluno")
+    assert batch.look(str(class_file(tmp_path)), "pt") == Columns(["aluno", "redação", "nota"], "redação", "aluno")
     (tmp_path / "a.csv").write_bytes(zipped())
     with pytest.raises(RefusedError, match="O arquivo não é o que o nome diz"):
-        app_class.look(str(tmp_path / "a.csv"), "pt")
+        batch.look(str(tmp_path / "a.csv"), "pt")
 
 
 def a_class(predicted: list[int], count: int = 2) -> BatchSummary:
@@ -228,7 +229,7 @@ def a_class(predicted: list[int], count: int = 2) -> BatchSummary:
 def test_a_class_is_shown_with_mean_spread_and_every_student(
     language: Language, points: float, says: list[str]
 ) -> None:
-    shown = app_class_views.many(a_class([0, 0, 0, 1, 0, 0, 0, 2, 0, 1, 0]), points, language)
+    shown = batch_views.many(a_class([0, 0, 0, 1, 0, 0, 0, 2, 0, 1, 0]), points, language)
     for text in says:
         assert text in shown
     assert '<th scope="row"><button type="button" data-row="1">&lt;Ana 1&gt;</button></th>' in shown
@@ -237,8 +238,8 @@ def test_a_class_is_shown_with_mean_spread_and_every_student(
 
 
 def test_a_class_that_is_longer_than_what_is_shown_says_so() -> None:
-    assert "As primeiras 2 redações de 5" in app_class_views.many(a_class([5, *[0] * 10]), 1.0, "pt")
-    assert "The others are in the files" in app_class_views.many(a_class([5, *[0] * 10]), 1.0, "en")
+    assert "As primeiras 2 redações de 5" in batch_views.many(a_class([5, *[0] * 10]), 1.0, "pt")
+    assert "The others are in the files" in batch_views.many(a_class([5, *[0] * 10]), 1.0, "en")
 
 
 def printed(service: Service, *noted: tuple[str, str]) -> list[reports.Report]:

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from redacoes import app_model_view, app_service, app_views
-from redacoes.app_service import Answer, RefusedError, Service
-from redacoes.app_texts import TEXTS, say
-from redacoes.explain import Attribution
+from redacoes.explain.attribution import Attribution
 from redacoes.languages import Language
+from redacoes.web import model_view, views
+from redacoes.web import service as web_service
+from redacoes.web.service import Answer, RefusedError, Service
+from redacoes.web.texts import TEXTS, say
 from tests.support.tiny import tiny_model
 
 
@@ -32,14 +33,14 @@ def test_every_text_is_in_both_languages() -> None:
 def test_a_text_file_is_read_as_it_was_written(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "a.txt"
     path.write_text("A educação\né só isso.", encoding=encoding)
-    assert app_service.read_text(str(path), "pt") == "A educação\né só isso."
+    assert web_service.read_text(str(path), "pt") == "A educação\né só isso."
 
 
 @pytest.mark.parametrize("content", [b"%PDF\x00\xe2", b"\xff\xd8\x81", b"\xff\xfea"])
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.txt").write_bytes(content)
     with pytest.raises(RefusedError, match="O arquivo não é um texto"):
-        app_service.read_text(str(tmp_path / "a.txt"), "pt")
+        web_service.read_text(str(tmp_path / "a.txt"), "pt")
 
 
 @pytest.mark.parametrize(
@@ -71,12 +72,12 @@ def test_a_score_is_in_the_points_of_the_data_with_the_class_beside(language: La
     score = {"predicted": 7, "expected": 6.84, "low": 5, "high": 9, **chances}
     found = Answer("Não é.", score, [Attribution(0, 6, "Não é.", -0.1234)], [], [])
     for text in shown:
-        assert text in app_views.answer(found, 100.0, language)
-    once = app_views.answer(found, 1.0, language)
+        assert text in views.answer(found, 100.0, language)
+    once = views.answer(found, 1.0, language)
     assert "<strong>7</strong></h2>" in once
     assert "class" not in re.sub(r'class="?\w+', "", once)
     assert ("−0,12</sup>" if language == "pt" else "−0.12</sup>") in once
-    assert "<strong>3,5</strong> (classe 7 " in app_views.answer(found, 0.5, "pt")
+    assert "<strong>3,5</strong> (classe 7 " in views.answer(found, 0.5, "pt")
 
 
 def test_points_are_those_of_the_model(service: Service, of_thousand: Service) -> None:
@@ -102,7 +103,7 @@ def test_metrics_have_names_meanings_and_decimal_commas(of_thousand: Service, mo
     }
     of_thousand.scorer("pt")
     monkeypatch.setattr(of_thousand, "run", run_of(metrics))
-    portuguese, english = (app_model_view.model(of_thousand, language) for language in ("pt", "en"))
+    portuguese, english = (model_view.model(of_thousand, language) for language in ("pt", "en"))
     assert (
         '<th scope="row">Kappa quadrático (QWK)</th><td class="number" data-label="valor">0,876</td>' in portuguese
     )  # half to even
@@ -114,11 +115,11 @@ def test_metrics_have_names_meanings_and_decimal_commas(of_thousand: Service, mo
     assert '<td class="number" data-label="value">0.876</td>' in english
     assert "more than 200 points from the true one" in english
     assert "new&lt;" in english
-    assert "o erro médio foi de 75 pontos" in app_views.heading(of_thousand, "pt")
+    assert "o erro médio foi de 75 pontos" in views.heading(of_thousand, "pt")
 
 
 def test_every_metric_has_a_name_and_a_meaning() -> None:
-    from redacoes.compare import SIGN
+    from redacoes.evaluation.comparison import SIGN
 
     for name in SIGN:
         assert f"metric_{name}" in TEXTS
@@ -134,6 +135,6 @@ def test_a_model_that_nobody_has_made_is_told(
         service.score("Um texto.", "pt")
     assert service.state == "failed"
     assert "no models/scorer yet; `dvc repro` makes it, or `dvc pull` fetches it" in capsys.readouterr().err
-    for shown in (app_views.status(service, "en"), app_model_view.model(service, "en")):
+    for shown in (views.status(service, "en"), model_view.model(service, "en")):
         assert "There is no model yet" in shown
         assert "<code>dvc repro</code>" in shown

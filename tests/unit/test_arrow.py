@@ -8,8 +8,8 @@ from datasets import ClassLabel, Features, List, Value
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from redacoes import arrow
 from redacoes.errors import UserError
+from redacoes.essays import arrow
 
 FEATURES = Features(
     {"essay": Value("string"), "input_ids": List(Value("int32")), "labels": ClassLabel(names=["0", "1", "2"])}

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from redacoes import baseline
 from redacoes.errors import UserError
+from redacoes.learning import baseline
 from tests.support import PARAMS
 
 BASELINE = PARAMS.baseline.model_copy(update={"min_document_frequency": 1})

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redacoes.batching import Ragged, epoch_batches
+from redacoes.learning.batching import Ragged, epoch_batches
 
 
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=80), st.integers(1, 9), st.sampled_from(["random", "length"]))

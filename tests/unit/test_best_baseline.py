@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from redacoes import app_model_view, card, compare
-from redacoes.commands import inspect
-from redacoes.metrics import compute
+from redacoes.cli.commands import inspect
+from redacoes.evaluation import comparison
+from redacoes.evaluation.decision import Decision
+from redacoes.evaluation.metrics import compute
 from redacoes.params import Bootstrap
-from redacoes.scoring import Decision
+from redacoes.release import card
+from redacoes.web import model_view
 from tests.support import PARAMS
 
 BOOTSTRAP = Bootstrap(samples=300, confidence=0.95, seed=1)
@@ -38,7 +40,7 @@ def qwk(scores: np.ndarray, predicted: np.ndarray) -> float:
 
 def test_the_difference_is_that_to_the_baseline_that_is_best_on_validation() -> None:
     predicted, baselines = drawn(1.0, 2.0, 4.0)
-    found = compare.with_best_baseline(predicted, baselines, 11, BOOTSTRAP)
+    found = comparison.with_best_baseline(predicted, baselines, 11, BOOTSTRAP)
     assert found["name"] == "surface"
     for part, table in baselines.groupby("part"):
         scores = table["score"].to_numpy()
@@ -47,35 +49,35 @@ def test_the_difference_is_that_to_the_baseline_that_is_best_on_validation() -> 
         assert found[part]["baseline_qwk"] == pytest.approx(its, abs=1e-6)
         assert found[part]["difference"] == pytest.approx(ours - its, abs=2e-6)
         assert 0 < found[part]["low"] < found[part]["difference"] < found[part]["high"]
-    assert compare.shortfall(found) == ""
+    assert comparison.shortfall(found) == ""
 
 
 def test_the_interval_is_paired() -> None:
     """What is the same for both is no chance: a model that is its baseline differs by exactly nothing."""
     _, baselines = drawn(1.0, 2.0, 4.0)
     same = {part: table["surface"].to_numpy() for part, table in baselines.groupby("part")}
-    found = compare.with_best_baseline(same, baselines, 11, BOOTSTRAP)
+    found = comparison.with_best_baseline(same, baselines, 11, BOOTSTRAP)
     assert found["test"]["difference"] == found["test"]["low"] == found["test"]["high"] == 0
-    assert compare.shortfall(found)
+    assert comparison.shortfall(found)
 
 
 def test_a_kappa_that_is_undefined_is_null_and_told_of() -> None:
     _, baselines = drawn(1.0, 2.0, 4.0, rows=6)
     constant = baselines.assign(score=5, tfidf=5, surface=5)
-    found = compare.with_best_baseline({"validation": np.full(6, 5), "test": np.full(6, 5)}, constant, 11, BOOTSTRAP)
+    found = comparison.with_best_baseline({"validation": np.full(6, 5), "test": np.full(6, 5)}, constant, 11, BOOTSTRAP)
     assert found["test"] == {"qwk": None, "baseline_qwk": None, "difference": None, "low": None, "high": None}
-    assert "(- against -)" in compare.shortfall(found)
-    assert "undefined" in compare.shown(found)
+    assert "(- against -)" in comparison.shortfall(found)
+    assert "undefined" in comparison.shown(found)
 
 
 @pytest.fixture
 def worse() -> dict:
-    return compare.with_best_baseline(*drawn(4.0, 2.0, 5.0), 11, BOOTSTRAP)
+    return comparison.with_best_baseline(*drawn(4.0, 2.0, 5.0), 11, BOOTSTRAP)
 
 
 def test_a_model_that_is_no_better_is_told_of_in_a_sentence(worse: dict) -> None:
     mine, its = (f"{worse['validation'][key]:.2f}" for key in ("qwk", "baseline_qwk"))
-    assert compare.shortfall(worse) == (
+    assert comparison.shortfall(worse) == (
         f"on validation the model is not better than the text's surface ({mine} against {its}): see docs/real-essays.md"
     )
 
@@ -99,7 +101,7 @@ def card_of(found: dict, decision: Decision) -> list[str]:
 
 
 def test_inspect_page_and_card_tell_of_it(worse: dict) -> None:
-    better = compare.with_best_baseline(*drawn(1.0, 2.0, 4.0), 11, BOOTSTRAP)
+    better = comparison.with_best_baseline(*drawn(1.0, 2.0, 4.0), 11, BOOTSTRAP)
     decision = Decision("expected")
     for best, warns in ((worse, True), (better, False), (None, False)):
         found = run_of(best)
@@ -108,14 +110,14 @@ def test_inspect_page_and_card_tell_of_it(worse: dict) -> None:
         known = {"run": found, "unknown": "", "confusion": None, "missing": False, "points": 1.0}
         service = SimpleNamespace(model="models/scorer", **known)
         for language, says in (("pt", "não é melhor que a superfície do texto"), ("en", "not better than the text")):
-            assert (says in app_model_view.model(service, language)) == warns
+            assert (says in model_view.model(service, language)) == warns
         portuguese, english = card_of(found, decision)
         assert ("não é melhor que a superfície" in portuguese) == warns
         assert ("not better than the text's surface" in english) == warns
         if best:
             sign = f"{best['test']['difference']:+.3f}"
             assert sign in text
-            assert sign.replace(".", ",").replace("-", "−") in app_model_view.model(service, "pt")
+            assert sign.replace(".", ",").replace("-", "−") in model_view.model(service, "pt")
             assert sign.replace(".", ",") in portuguese
             assert sign in english
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from redacoes import columns
 from redacoes.errors import FileError
+from redacoes.essays import columns
 
 LONG = "A educação é um direito de todos. " * 5
 

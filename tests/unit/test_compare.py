@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from redacoes import metrics
-from redacoes.compare import SIGN, crossed, paired
 from redacoes.errors import UserError
-from redacoes.scoring import softmax
+from redacoes.evaluation import metrics
+from redacoes.evaluation.comparison import SIGN, crossed, paired
+from redacoes.evaluation.decision import softmax
 from tests.support import PARAMS
 
 BOOTSTRAP = PARAMS.evaluate.bootstrap.model_copy(update={"samples": 400})

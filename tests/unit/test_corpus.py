@@ -12,10 +12,10 @@ from dvc.utils.hydra import apply_overrides
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redacoes import corpus
-from redacoes.cleaning import clean
-from redacoes.corpus import Dropped, Essay
 from redacoes.errors import UserError
+from redacoes.essays import training_csv
+from redacoes.essays.cleaning import clean
+from redacoes.essays.training_csv import Dropped, Essay
 from redacoes.params import load
 from tests.support import PARAMS, ROOT
 
@@ -23,7 +23,7 @@ DATA = PARAMS.data
 
 
 def read(path: Path, **changes: object) -> tuple[list[Essay], list[Dropped]]:
-    rows = list(corpus.read(path, DATA.model_copy(update=changes)))
+    rows = list(training_csv.read(path, DATA.model_copy(update=changes)))
     dropped = [row for row in rows if isinstance(row, Dropped)]
     return [row for row in rows if isinstance(row, Essay)], dropped
 
@@ -78,7 +78,7 @@ def test_the_option_that_a_message_gives_is_right_in_a_shell(tmp_path: Path, del
     typed = str(caught.value).partition("(")[2].removesuffix(")")
     params = Path(shutil.copy(ROOT / "tests/params.yaml", tmp_path))
     apply_overrides(params, shlex.split(typed)[1:])
-    assert [essay.text for essay in corpus.read(path, load(params).data)] == ["a"]
+    assert [essay.text for essay in training_csv.read(path, load(params).data)] == ["a"]
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "ISO-8859-1", "cp1252"])
@@ -124,7 +124,7 @@ def test_line_is_that_on_which_the_row_begins(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_scores(text: str, scale: float, rounding: str, score: int) -> None:
     data = DATA.model_copy(update={"score_scale": scale, "rounding": rounding})
-    assert corpus.parse_score(text, data) == score
+    assert training_csv.parse_score(text, data) == score
 
 
 def test_lists_of_paragraphs_are_joined() -> None:
@@ -158,7 +158,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     def peak(rows: int) -> int:
         path = write(tmp_path, "essay,score\n" + "".join(f"{'palavra ' * 300}{row},5\n" for row in range(rows)))
         tracemalloc.start()
-        count = sum(1 for _ in corpus.read(path, DATA))
+        count = sum(1 for _ in training_csv.read(path, DATA))
         used = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert count == rows

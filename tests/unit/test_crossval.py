@@ -9,11 +9,12 @@ import pandas as pd
 import pytest
 
 from benchmarks import quality
-from redacoes import crossval, metrics
-from redacoes.crossval import BASELINES, MODEL, Essays, Fold, Grader, divide
 from redacoes.errors import UserError
+from redacoes.evaluation import metrics
+from redacoes.evaluation.decision import Rule
+from redacoes.learning import crossval
+from redacoes.learning.crossval import BASELINES, MODEL, Essays, Fold, Grader, divide
 from redacoes.params import Bootstrap
-from redacoes.scoring import Rule
 from tests.support import PARAMS
 
 CLASSES, GROUPS, EACH = 5, 24, 6
@@ -59,7 +60,7 @@ def graded(
 
 
 def qwk(table: pd.DataFrame) -> float:
-    return float(metrics.compute(*crossval.compare.arrays(table), bins=10)["qwk"][0])
+    return float(metrics.compute(*crossval.comparison.arrays(table), bins=10)["qwk"][0])
 
 
 def test_folds_by_group_keep_groups_together(essays: Essays, by_group: Divided) -> None:

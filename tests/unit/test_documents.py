@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from redacoes import app_service, documents
-from redacoes.app_service import RefusedError
-from redacoes.cleaning import clean
 from redacoes.errors import FileError, UserError
+from redacoes.essays import documents
+from redacoes.essays.cleaning import clean
+from redacoes.web import service
+from redacoes.web.service import RefusedError
 from tests.support.documents import docx, odt, zipped
 
 BOMB = " " * (documents.UNPACKED + 1)
@@ -107,7 +108,7 @@ def test_what_is_no_document_is_told(tmp_path: Path, content: bytes, key: str) -
     said = []
     for language in ("pt", "en"):
         with pytest.raises(RefusedError) as told:
-            app_service.read_text(str(tmp_path / "a.docx"), language)
+            service.read_text(str(tmp_path / "a.docx"), language)
         said.append(str(told.value))
     assert said[0] != said[1]
 

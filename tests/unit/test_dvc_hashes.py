@@ -4,7 +4,7 @@ import json
 from hashlib import md5
 from pathlib import Path
 
-from redacoes.dvc_hashes import folder_md5
+from redacoes.tracking.dvc_hashes import folder_md5
 
 
 def test_a_folder_has_the_hash_of_the_list_of_its_files(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from redacoes import checkpoint
-from redacoes.cli import main
+from redacoes.cli.main import main
+from redacoes.learning import checkpoint
 from tests.support.command import refused
 from tests.support.tiny import LENGTH, tiny_model
 

@@ -7,19 +7,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from redacoes import essay_files
-from redacoes.essay_files import EssayFile
+from redacoes.essays import scoring_input
+from redacoes.essays.scoring_input import EssayFile
 
 
 def test_windows_end_before_memory_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(essay_files, "CHARACTERS", 1000)
+    monkeypatch.setattr(scoring_input, "CHARACTERS", 1000)
     path = tmp_path / "a.csv"
     path.write_text("essay\n" + "".join(f"{'x' * 400}\n" for _ in range(10)), encoding="utf-8")
     assert [len(window.texts) for window in EssayFile(str(path), "essay", ",", "utf-8").windows()] == [3, 3, 3, 1]
 
 
 def test_a_parquet_file_is_read_in_level_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(essay_files, "ROWS", 128)
+    monkeypatch.setattr(scoring_input, "ROWS", 128)
     path = tmp_path / "a.parquet"
     rows = range(16_000)
     table = {"essay": [f"texto {row}" for row in rows], "notes": [f"{row} {'x' * 2000}" for row in rows]}

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from dvc.repo.experiments.serialize import ExpExecutor, ExpRange, ExpState, SerializableExp
 
-from redacoes import compare
-from redacoes.commands.experiments import WIDTH, page
-from redacoes.experiments import listed
+from redacoes.cli.commands.experiments import WIDTH, page
+from redacoes.evaluation import comparison
+from redacoes.tracking.experiments import listed
 
 COMMIT = "4b9971d" + "0" * 33
 PARAMS = {"train": {"epochs": None, "learning_rate": 1e-3, "keep": "best"}, "baseline": {"c": [0.3, 1.0]}}
@@ -19,7 +19,7 @@ def headline(qwk: float | None = 0.9, name: str = "hybrid") -> dict[str, Any]:
     best = (
         {"difference": -0.0026, "low": -0.0123, "high": 0.0068} if qwk else dict.fromkeys(("difference", "low", "high"))
     )
-    return compare.headline(
+    return comparison.headline(
         {"test": part, "validation": part}, {"test": {"qwk": ends}}, {"name": name, "validation": {}, "test": best}
     )
 

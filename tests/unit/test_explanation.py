@@ -6,9 +6,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from redacoes.explanation import points
-from redacoes.explanation_page import page
-from redacoes.explanation_texts import TEXTS
+from redacoes.explain.page import page
+from redacoes.explain.report import points
+from redacoes.explain.texts import TEXTS
 from redacoes.languages import of_locale, typeset
 from tests.support.explanations import ESSAY, explained
 

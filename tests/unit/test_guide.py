@@ -16,7 +16,8 @@ import pytest
 from dvc.cli.parser import get_main_parser
 from ruamel.yaml import YAML
 
-from redacoes import cli, recipes
+from redacoes import recipes
+from redacoes.cli.main import COMMANDS, new_parser
 from redacoes.params import Params
 from tests.support import PARAMS, ROOT
 from tests.support.guide import GUIDE, PAGES
@@ -62,11 +63,11 @@ def parsed(parser: Any, arguments: list[str]) -> Any:
 
 def test_commands_of_this_project_parse() -> None:
     found = named("redacoes")
-    assert {arguments[0] for arguments in found} == set(cli.COMMANDS)
+    assert {arguments[0] for arguments in found} == set(COMMANDS)
     for arguments in found:
-        parsed(cli.new_parser(), arguments)
+        parsed(new_parser(), arguments)
     mentioned = set(re.findall(r"`redacoes ([a-z][a-z-]*)", GUIDE))
-    assert mentioned <= set(cli.COMMANDS)
+    assert mentioned <= set(COMMANDS)
 
 
 def test_targets_of_make_exist() -> None:
@@ -190,6 +191,6 @@ def test_a_broken_command_is_seen() -> None:
         ["grep", "x"],
     ]
     with pytest.raises(pytest.fail.Exception, match="does not parse: score a --nope"):
-        parsed(cli.new_parser(), ["score", "a", "--nope"])
+        parsed(new_parser(), ["score", "a", "--nope"])
     with pytest.raises(AssertionError, match="no key train\\.rate"):
         legal([], [["train.rate", "1"]])

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score, log_loss, mean_absolute_error
 
-from redacoes import metrics
-from redacoes.scoring import Decision, expected_score, softmax
+from redacoes.evaluation import metrics
+from redacoes.evaluation.decision import Decision, expected_score, softmax
 from tests.support import PARAMS
 
 BOOTSTRAP = PARAMS.evaluate.bootstrap.model_copy(update={"samples": 300})

@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import approx_fprime
 
-from redacoes import ordinal, portable
 from redacoes.errors import UserError
-from redacoes.metrics import compute
-from redacoes.ordinal import ProportionalOdds
-from redacoes.scoring import Decision, alone, expected_score
+from redacoes.evaluation import ordinal
+from redacoes.evaluation.decision import Decision, alone, expected_score
+from redacoes.evaluation.metrics import compute
+from redacoes.evaluation.ordinal import ProportionalOdds
+from redacoes.inference import metadata
 
 TRUE = ProportionalOdds((1.5, 0.7), (-3.0, -1.0, 0.0, 2.0))
 
@@ -137,17 +138,17 @@ def test_other_rules_are_as_they_were(rule: str, tmp_path) -> None:
     assert (predicted == decision.apply(probabilities)).all()
     (tmp_path / "scorer").mkdir()
     (tmp_path / "decision.json").write_text(json.dumps(decision.to_dict()))
-    assert portable.load_decision(tmp_path / "scorer") == decision
-    assert portable.load_text(tmp_path / "scorer", decision) is None
+    assert metadata.load_decision(tmp_path / "scorer") == decision
+    assert metadata.load_text(tmp_path / "scorer", decision) is None
 
 
 def test_ordinal_is_read_as_it_was_written(tmp_path) -> None:
     probabilities, numbers, scores = halves(50, 5)
     decision = Decision.fit("ordinal", probabilities, scores, numbers)
     (tmp_path / "decision.json").write_text(json.dumps(decision.to_dict()))
-    assert portable.load_decision(tmp_path) == decision
+    assert metadata.load_decision(tmp_path) == decision
     with pytest.raises(UserError, match=r"surface\.json and surface\.safetensors"):
-        portable.load_text(tmp_path, decision)
+        metadata.load_text(tmp_path, decision)
 
 
 @pytest.mark.parametrize(
@@ -158,4 +159,4 @@ def test_a_damaged_rule_is_refused(change: dict, tmp_path) -> None:
     values = {"rule": "ordinal", "slope": 1.0, "intercept": 0.0, "odds": {"weights": [1.0, 2.0], "thresholds": [0.0]}}
     (tmp_path / "decision.json").write_text(json.dumps({**values, **change}))
     with pytest.raises(UserError, match=r"decision\.json"):
-        portable.load_decision(tmp_path)
+        metadata.load_decision(tmp_path)

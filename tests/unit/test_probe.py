@@ -6,8 +6,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from redacoes import defaults, params, probe
+from redacoes import params
 from redacoes.errors import UserError
+from redacoes.learning import defaults, probe
 from tests.support import PARAMS, PARAMS_FILE
 
 RATES = ("learning_rate", "head_learning_rate", "dropout", "attention_dropout", "classifier_dropout")

@@ -9,7 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from redacoes import parameters_file, params, recipes
-from redacoes.cli import main
+from redacoes.cli.main import main
 from redacoes.errors import UserError
 from tests.support import PARAMS_FILE, ROOT
 

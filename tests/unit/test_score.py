@@ -14,13 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from xlsxwriter import Workbook
 
-from redacoes import cli, essay_files, scoring_files, synthetic
-from redacoes.cleaning import clean
+from redacoes.cli.main import main
 from redacoes.errors import UserError
-from redacoes.essay_files import EssayFile, Reject
-from redacoes.scorer import Scorer
-from redacoes.scoring_files import Output
-from redacoes.spreadsheets import write_xlsx
+from redacoes.essays import scoring_input, synthetic
+from redacoes.essays.cleaning import clean
+from redacoes.essays.scoring_input import EssayFile, Reject
+from redacoes.essays.spreadsheets import write_xlsx
+from redacoes.inference import batch
+from redacoes.inference.batch import Output
+from redacoes.inference.scorer import Scorer
 from tests.support.tiny import tiny_model
 from tests.support.workbooks import cells, write_ods
 
@@ -48,7 +50,7 @@ def command(
 
     def run(*arguments: str) -> tuple[int, str]:
         try:
-            status = cli.main(["score", "--backend", "onnx", "--model", str(model), *arguments])
+            status = main(["score", "--backend", "onnx", "--model", str(model), *arguments])
         except SystemExit as ended:
             status = 1 if isinstance(ended.code, str) else int(ended.code or 0)
             return status, str(ended.code)
@@ -364,7 +366,7 @@ def test_any_csv_goes_through_unchanged(scorer: Scorer, tmp_path_factory: pytest
     rejected: list[Reject] = []
     source = EssayFile(str(folder / "a.csv"), "essay", ",", "utf-8")
     with Output(folder / "o.csv", False) as output:
-        list(scoring_files.score(source, scorer, output, rejected.append))
+        list(batch.score(source, scorer, output, rejected.append))
         output.finish(source.schema)
     with (folder / "o.csv").open(encoding="utf-8", newline="") as file:
         found = list(csv.reader(file))
@@ -375,7 +377,7 @@ def test_any_csv_goes_through_unchanged(scorer: Scorer, tmp_path_factory: pytest
 @pytest.fixture
 def stop_at(monkeypatch: pytest.MonkeyPatch, command: Command) -> Callable[[int, str], None]:
     """What scores a.csv, in windows of 8, and is interrupted as by Ctrl-C once it has written so many windows."""
-    monkeypatch.setattr(essay_files, "ROWS", 8)
+    monkeypatch.setattr(scoring_input, "ROWS", 8)
 
     def stop_at(windows: int, target: str) -> None:
         left = iter(range(windows))

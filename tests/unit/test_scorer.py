@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import redacoes
-from redacoes import synthetic
-from redacoes.scorer import Scorer
+from redacoes.essays import synthetic
+from redacoes.inference.scorer import Scorer
 from tests.support.tiny import tiny_model
 
 ESSAYS = [row["essay"] for row in synthetic.essays(100, 5)]

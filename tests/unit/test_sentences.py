@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redacoes.cleaning import clean
-from redacoes.sentences import sentences, without
+from redacoes.essays.cleaning import clean
+from redacoes.explain.sentences import sentences, without
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redacoes.errors import UserError
-from redacoes.splits import assign
+from redacoes.essays.splits import assign
 from tests.support import PARAMS
 
 SPLIT = PARAMS.split

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from redacoes import spreadsheets
 from redacoes.errors import UserError
-from redacoes.spreadsheets import CELL, write_csv_br, write_xlsx
+from redacoes.essays import spreadsheets
+from redacoes.essays.spreadsheets import CELL, write_csv_br, write_xlsx
 from tests.support.workbooks import cells
 
 HEADER = ["aluno", "=nota"]

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redacoes import surface
-from redacoes.cleaning import clean
+from redacoes.essays import surface
+from redacoes.essays.cleaning import clean
 
 ESSAY = (
     "A leitura, portanto, transforma a vida. Além disso, quem lê escreve melhor!\n"

@@ -5,7 +5,7 @@ from itertools import islice
 
 import numpy as np
 
-from redacoes import synthetic
+from redacoes.essays import synthetic
 
 ESSAYS = list(synthetic.essays(1600, 7))
 

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from redacoes import baseline, surface, text_regression
 from redacoes.errors import UserError
+from redacoes.essays import surface
+from redacoes.learning import baseline, text_regression
+from redacoes.learning.text_regression import FILES, TextRegression
 from redacoes.params import Baseline
-from redacoes.text_regression import FILES, TextRegression
 
 WORDS = Baseline(ngrams=2, min_document_frequency=2, max_features=400, c=[1.0], max_iterations=100)
 GOOD, BAD = ["gato", "sapo", "rato"], ["lobo", "foca", "pato"]  # alike for the surface

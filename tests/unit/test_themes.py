@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from redacoes import themes
-from redacoes.text_regression import TextRegression
+from redacoes.learning import themes
+from redacoes.learning.text_regression import TextRegression
 from tests.support import PARAMS
 
 THEMES, EACH, WIDTH = 40, 30, 60

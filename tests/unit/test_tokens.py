@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from redacoes import checkpoint, synthetic, wordpiece
 from redacoes.errors import UserError
-from redacoes.tokens import cut, encode, truncate
+from redacoes.essays import synthetic
+from redacoes.learning import checkpoint, wordpiece
+from redacoes.learning.tokens import cut, encode, truncate
 from tests.support import PARAMS
 from tests.support.pickles import evil
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from redacoes import checkpoint, wordpiece, zero_shot
 from redacoes.errors import UserError
+from redacoes.learning import checkpoint, wordpiece, zero_shot
 from tests.support import PARAMS
 from tests.support.pickles import evil
 from tools import convert_checkpoint

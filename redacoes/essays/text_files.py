@@ -1,0 +1,81 @@
+"""How the text of a file is encoded and divided: what is found out of it, and what the user says of it."""
+
+import codecs
+import io
+import re
+from typing import IO, NamedTuple
+
+from redacoes.errors import UserError
+from redacoes.essays import training_csv
+
+CHUNK = 1 << 20  # bytes that are looked at in one go
+
+
+class Form(NamedTuple):
+    """What the user says of a file; None is found out.
+
+    Attributes:
+        delimiter: Between the fields of a CSV: one character.
+        codec: That reads its text.
+    """
+
+    delimiter: str | None
+    codec: str | None
+
+
+def asked_form(name: str, is_workbook: bool, sheet: str | None, delimiter: str | None, encoding: str | None) -> Form:
+    r"""Return what options say of a file of essays.
+
+    Args:
+        name: Of the file, in messages.
+        is_workbook: Whether it is one.
+        sheet: The option of this name, as those that follow; None where it was not given.
+        delimiter: One character, or ``\t`` written out.
+        encoding: Any that Python knows.
+
+    Raises:
+        UserError: One of them means nothing, or nothing for such a file.
+    """
+    if is_workbook and (delimiter or encoding):
+        raise UserError(f"{name} is a workbook, which has no --delimiter and no --encoding; leave them out")
+    if sheet and not is_workbook:
+        raise UserError(f"{name} is no workbook and has no sheets; leave --sheet out")
+    divides = delimiter and delimiter.replace("\\t", "\t")
+    if divides is not None and (len(divides) != 1 or divides in '"\r\n'):
+        raise UserError(f"--delimiter is {delimiter!r}; it must be one character, and no quote or line break")
+    try:
+        return Form(divides, None if encoding is None else training_csv.codec(encoding))
+    except LookupError as error:
+        raise UserError(f"--encoding is {encoding!r}, which Python does not know as a text encoding") from error
+
+
+def encoding_of(file: IO[bytes]) -> str:
+    """Return the codec that reads a file's text: UTF-16 where it begins so, UTF-8, or else Windows-1252.
+
+    Excel writes the last in Brazil. A damaged byte in UTF-8 does not make it that: what counts is whether, beyond
+    ASCII, more bytes are no UTF-8 than characters are.
+
+    Args:
+        file: At its beginning, where it is left.
+    """
+    if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        file.seek(0)
+        return "utf-16"
+    file.seek(0)
+    decoder, balance = codecs.getincrementaldecoder("utf-8")("surrogateescape"), 0
+    while chunk := file.read(CHUNK):
+        text = decoder.decode(chunk)
+        if not text.isascii():
+            escaped = len(re.findall("[\udc80-\udcff]", text))
+            balance += len(re.findall("[^\0-\x7f]", text)) - 2 * escaped
+    file.seek(0)
+    return "utf-8-sig" if balance >= 0 else "cp1252"
+
+
+def decoded(content: bytes) -> str | None:
+    """Return the text of a file, or None where it holds none."""
+    try:
+        text = content.decode(encoding_of(io.BytesIO(content)))
+    except UnicodeError:
+        return None
+    return None if "\0" in text else text

@@ -1,0 +1,131 @@
+"""Workbooks of Excel and LibreOffice, read as a CSV.
+
+A process of its own reads them, with little memory and time: 20 kB can say that they have seventeen billion cells, and
+calamine ends its process where it cannot have the memory for them.
+"""
+
+import csv
+import io
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import datetime
+from itertools import chain
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+from redacoes.errors import FileError, UserError, nearest
+
+SUFFIXES = {".xlsx", ".xls", ".ods"}
+MEMORY = 2 << 30  # bytes
+SECONDS = 120  # of a processor
+LARGEST = 1 << 30  # bytes of the CSV
+
+
+class Sheet(NamedTuple):
+    """A sheet of a workbook.
+
+    Attributes:
+        content: A CSV in UTF-8, with commas: a row for each of the sheet, an empty one as well.
+        name: Of the sheet.
+        others: Names of the others that are not empty.
+    """
+
+    content: IO[bytes]
+    name: str
+    others: list[str]
+
+    def rows(self) -> Iterator[tuple[int, list[str]]]:
+        """Yield the number of each row, and its cells as text: the header first, then all that are not empty.
+
+        The header is the first row with more than one cell filled, since a title may stand above it; in a sheet of one
+        column it is the first. Columns that have no name there are left out.
+        """
+        with io.TextIOWrapper(self.content, "utf-8", newline="") as lines:
+            found = ((number, cells) for number, cells in enumerate(csv.reader(lines), 1) if any(cells))
+            rows: Iterator[tuple[int, list[str]]] = found
+            above = []
+            for number, cells in found:
+                above.append((number, cells))
+                if sum(map(bool, cells)) > 1:
+                    break
+            else:
+                rows, above = iter(above[1:]), above[:1]
+            named = [place for place, name in enumerate(above[-1][1]) if name.strip()]
+            for number, cells in chain(above[-1:], rows):
+                yield number, [cells[place] for place in named]
+
+
+def read(path: str | Path, sheet: str | None = None) -> Sheet:
+    """Return a sheet of a workbook.
+
+    Args:
+        path: Of the workbook.
+        sheet: Name of the sheet; None for the first that is not empty.
+
+    Raises:
+        FileError: It is no whole workbook, has a password, is empty, or takes more than `MEMORY`, `SECONDS` or
+            `LARGEST`.
+        UserError: It has no such sheet.
+    """
+    command = [
+        sys.executable,
+        "-m",
+        "redacoes.essays.workbook",
+        str(Path(path).absolute()),
+        *([sheet] if sheet else []),
+    ]
+    with ExitStack() as opened:
+        content = opened.enter_context(tempfile.TemporaryFile())
+        home = Path(__file__).parents[1]
+        done = subprocess.run(command, stdout=content, stderr=subprocess.PIPE, cwd=home, check=False)
+        try:
+            found = json.loads(done.stderr)
+        except ValueError:  # ended by a limit
+            raise FileError(f"{path} is too large a workbook; export the sheet as CSV", "too_much") from None
+        if "fault" in found:
+            raise FileError(f"{path} cannot be read ({found['fault']}); export the sheet as CSV", "damaged_workbook")
+        if sheet and sheet not in found["names"]:
+            known = ", ".join(map(repr, found["names"]))
+            raise UserError(f"{path} has no sheet {sheet!r} among {known}{nearest(sheet, found['names'])}")
+        if found["name"] is None:
+            raise FileError(f"{path} is empty", "empty")
+        content.seek(0)
+        opened.pop_all()  # it stays open, for the caller
+    return Sheet(content, found["name"], [name for name in found["names"] if name != found["name"]])
+
+
+def _text(value: Any) -> str:
+    """Return what a cell holds as text; a workbook has no whole numbers apart from others."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, datetime):
+        return value.isoformat(" ")
+    return str(value)
+
+
+def _convert(path: str, wanted: str | None) -> dict[str, Any]:
+    from python_calamine import CalamineError, CalamineWorkbook
+
+    try:
+        workbook = CalamineWorkbook.from_path(path)
+        sheets = {name: workbook.get_sheet_by_name(name) for name in workbook.sheet_names}
+    except (CalamineError, OSError) as error:
+        return {"fault": str(error)}
+    names = [name for name, sheet in sheets.items() if sheet.height]
+    name = wanted or next(iter(names), None)
+    if name in names:
+        with io.TextIOWrapper(sys.stdout.buffer, "utf-8", newline="") as file:
+            csv.writer(file).writerows(map(_text, row) for row in sheets[name].iter_rows())
+    return {"names": names, "name": name}
+
+
+if __name__ == "__main__":
+    for limit, most in ((resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_CPU, SECONDS), (resource.RLIMIT_FSIZE, LARGEST)):
+        resource.setrlimit(limit, (most, most))
+    told = _convert(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else None)
+    print(json.dumps(told), file=sys.stderr)

@@ -1,0 +1,1 @@
+"""From class probabilities to a score, and how good scores are."""

@@ -1,0 +1,110 @@
+"""From class probabilities to a score: the decision rule that evaluation, baselines and the scorer share."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from redacoes.evaluation.ordinal import ProportionalOdds
+
+Rule = Literal["argmax", "expected", "linear", "ordinal"]
+
+
+def softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the probabilities of logits ``(rows, classes)``, in float64."""
+    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    exponentials = np.exp(shifted)
+    return exponentials / exponentials.sum(axis=1, keepdims=True)
+
+
+def expected_score(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the mean score ``(rows,)`` under probabilities ``(rows, classes)``, where class k stands for score k."""
+    return probabilities @ np.arange(probabilities.shape[1], dtype=np.float64)
+
+
+def alone(rule: Rule) -> Rule:
+    """Return the rule for probabilities that no text regression stands beside: those of a baseline."""
+    return "linear" if rule == "ordinal" else rule
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A fitted rule: the score is ``round(slope * expected + intercept)``, or the likeliest class for argmax.
+
+    Attributes:
+        rule: argmax, expected (slope 1, intercept 0), linear or ordinal.
+        slope: Without a unit.
+        intercept: In points of score.
+        odds: Of ordinal alone: from the model's expected score and the text regression's number to the probabilities
+            that the score is decided by.
+    """
+
+    rule: Rule
+    slope: float = 1.0
+    intercept: float = 0.0
+    odds: ProportionalOdds | None = None
+
+    @classmethod
+    def fit(
+        cls,
+        rule: Rule,
+        probabilities: NDArray[np.float64],
+        scores: NDArray[np.int64],
+        numbers: NDArray[np.float64] | None = None,
+    ) -> "Decision":
+        """Fit `rule` on validation: probabilities ``(rows, classes)`` and true scores ``(rows,)``.
+
+        ``linear`` is linear equating (Kolen and Brennan, 2014, chapter 2): the expected scores get the mean and the
+        standard deviation of the true ones, since a model that is unsure pulls every expectation towards the middle,
+        which costs quadratic weighted kappa. If all expected scores are equal, only the mean is equated. ``ordinal``
+        equates the expected scores under its own probabilities: proportional odds on the model's and on `numbers`.
+
+        Args:
+            rule: One of them.
+            probabilities: The model's.
+            scores: The true ones.
+            numbers: What a text regression makes of the same essays, in points, ``(rows,)``; for ordinal alone.
+        """
+        if rule in ("argmax", "expected"):
+            return cls(rule)
+        odds = None
+        if rule == "ordinal":
+            odds = ProportionalOdds.fit(_pairs(probabilities, numbers), scores, probabilities.shape[1])
+            probabilities = odds.probabilities(_pairs(probabilities, numbers))
+        expected = expected_score(probabilities)
+        spread = float(expected.std())
+        slope = float(scores.std()) / spread if spread > 1e-9 else 1.0
+        return cls(rule, slope, float(scores.mean()) - slope * float(expected.mean()), odds)
+
+    def decide(
+        self, probabilities: NDArray[np.float64], numbers: NDArray[np.float64] | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return the decided scores, int64 ``(rows,)``, and the probabilities behind them, ``(rows, classes)``.
+
+        Args:
+            probabilities: The model's, ``(rows, classes)``, which all rules but ordinal leave as they are.
+            numbers: What the text regression makes of the same essays, in points, ``(rows,)``; for ordinal alone.
+        """
+        if self.odds is not None:
+            probabilities = self.odds.probabilities(_pairs(probabilities, numbers))
+        return self.apply(probabilities), probabilities
+
+    def apply(self, probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Return the decided scores, int64 ``(rows,)``, of probabilities ``(rows, classes)``: for ordinal, its own."""
+        if self.rule == "argmax":
+            return probabilities.argmax(axis=1)
+        stretched = self.slope * expected_score(probabilities) + self.intercept
+        # a half is rounded up; the tiny step keeps 2.9999999 of floating point from deciding differently from 3.5 - 0.5
+        return np.clip(np.floor(stretched + 0.5 + 1e-9), 0, probabilities.shape[1] - 1).astype(np.int64)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the attributes by name, for JSON; ``odds`` where there are any."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+def _pairs(probabilities: NDArray[np.float64], numbers: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    """Return the two numbers of each essay that ordinal decides by, ``(rows, 2)``."""
+    if numbers is None:
+        raise ValueError("the rule ordinal needs what a text regression makes of the essays")
+    return np.column_stack([expected_score(probabilities), numbers])

@@ -1,0 +1,1 @@
+"""What moved a score: sentences, words and similar training essays."""

@@ -1,0 +1,1 @@
+"""A trained model at work: where it is found, and how it scores one essay or a file."""

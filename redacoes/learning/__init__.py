@@ -1,0 +1,1 @@
+"""Checkpoints, tokens, the classifier, its probe and training, and the baselines."""

@@ -1,0 +1,137 @@
+"""What a model must beat: the class prior, TF-IDF, the text's surface, and that with the frozen encoder's vectors.
+
+Metrics live elsewhere.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression
+
+from redacoes.essays import surface
+from redacoes.evaluation.ordinal import ProportionalOdds
+from redacoes.learning import themes
+from redacoes.learning.text_regression import TextRegression, penalised, squared, vectorise
+from redacoes.params import Baseline
+
+Integers = NDArray[np.int64]
+Floats = NDArray[np.float64]
+OTHERS = ("validation", "test")
+ENCODER_SHARE = 0.5  # of an axis of the encoder's vectors beside a feature of the surface: found on real essays
+
+
+def class_prior(scores: Integers, classes: int, rows: int) -> Floats:
+    """Return the training frequencies of the classes, with one row added to each, for `rows` rows.
+
+    The added row (Laplace) keeps the loss finite when a test essay has a score that training never saw.
+    """
+    counts = np.bincount(scores, minlength=classes) + 1.0
+    return np.tile(counts / counts.sum(), (rows, 1))
+
+
+def tfidf(
+    texts: Mapping[str, Sequence[str]], scores: Mapping[str, Integers], classes: int, baseline: Baseline
+) -> tuple[dict[str, Floats], float]:
+    """Fit TF-IDF with logistic regression on train, and choose its C by the loss on validation.
+
+    Args:
+        texts: The essays of train, validation and test.
+        scores: int64 ``(rows,)``: the scores of train and validation.
+        classes: Number of classes.
+        baseline: n-grams, vocabulary and the values of C to try.
+
+    Returns:
+        Probabilities ``(rows, classes)`` of validation and test, and the chosen C.
+
+    Raises:
+        UserError: No n-gram stands in as many training essays as it must.
+    """
+    vectorizer = vectorise(texts["train"], baseline)
+    train = vectorizer.transform(texts["train"])
+    others = {name: vectorizer.transform(texts[name]) for name in OTHERS}
+    several = len(np.unique(scores["train"])) > 1  # one score alone is all there is to answer
+    tried: dict[float, tuple[float, dict[str, Floats]]] = {}
+    for c in baseline.c:
+        regression = LogisticRegression(C=c, max_iter=baseline.max_iterations)
+        model = (regression if several else DummyClassifier()).fit(train, scores["train"])
+        probabilities = {name: _all_classes(model, features, classes) for name, features in others.items()}
+        right = probabilities["validation"][np.arange(len(scores["validation"])), scores["validation"]]
+        tried[c] = (float(-np.log(right).mean()), probabilities)
+    best = min(tried, key=lambda c: tried[c][0])
+    return tried[best][1], best
+
+
+def by_text(
+    texts: Mapping[str, Sequence[str]],
+    scores: Mapping[str, Integers],
+    classes: int,
+    words: Baseline | None,
+    groups: Integers | None = None,
+) -> tuple[TextRegression, dict[str, Floats]]:
+    """Fit a text regression on train.
+
+    Its numbers become probabilities by proportional odds, fitted on what it makes of each training essay when that one
+    is left out: so validation has no part in it.
+
+    Args:
+        texts: The essays of train, validation and test.
+        scores: int64 ``(rows,)``: the scores of train.
+        classes: Number of classes.
+        words: n-grams and vocabulary of TF-IDF; None for the surface alone.
+        groups: int64 ``(rows,)``: the groups of train, as `TextRegression.fit` takes them.
+
+    Returns:
+        The regression, and probabilities ``(rows, classes)`` of validation and test.
+    """
+    regression, left_out = TextRegression.fit(texts["train"], scores["train"], classes - 1, words, groups)
+    odds = ProportionalOdds.fit(left_out[:, None], scores["train"], classes)
+    return regression, {name: odds.probabilities(regression.predict(texts[name])[:, None]) for name in OTHERS}
+
+
+def by_encoder(
+    texts: Mapping[str, Sequence[str]],
+    scores: Mapping[str, Integers],
+    classes: int,
+    vectors: Mapping[str, Floats],
+    groups: Integers | None = None,
+) -> dict[str, Floats]:
+    """Fit a regression on the surface and a frozen encoder's vectors, as :func:`by_text` does on the text.
+
+    Args:
+        texts: The essays of train, validation and test.
+        scores: int64 ``(rows,)``: the scores of train.
+        classes: Number of classes.
+        vectors: Of each part, ``(rows, width)``.
+        groups: int64 ``(rows,)``: the groups of train, which are used as :func:`by_text` does.
+
+    Returns:
+        Probabilities ``(rows, classes)`` of validation and test.
+    """
+    numbers = {name: surface.features(part) for name, part in texts.items()}
+    surfaces = _scale(numbers["train"])
+    mean, spread = _scale(vectors["train"])
+    of = np.arange(len(scores["train"])) if groups is None else groups
+    taken = themes.directions((vectors["train"] - mean) / spread, of)
+
+    def known(name: str) -> Floats:
+        of_encoder = themes.without((vectors[name] - mean) / spread, taken)
+        return np.hstack([squared(numbers[name], *surfaces), ENCODER_SHARE * of_encoder])
+
+    ridge, left_out = penalised(known("train"), scores["train"], of)
+    odds = ProportionalOdds.fit(left_out[:, None], scores["train"], classes)
+    return {name: odds.probabilities(ridge.predict(known(name))[:, None]) for name in OTHERS}
+
+
+def _scale(numbers: Floats) -> tuple[Floats, Floats]:
+    spread = numbers.std(axis=0)
+    return numbers.mean(axis=0), np.where(spread > 1e-9, spread, 1.0)
+
+
+def _all_classes(model: LogisticRegression | DummyClassifier, features: csr_matrix, classes: int) -> Floats:
+    """Spread the model's columns over all classes, with a little for those that training never saw."""
+    probabilities = np.full((features.shape[0], classes), 1e-6)
+    probabilities[:, model.classes_] += model.predict_proba(features)
+    return probabilities / probabilities.sum(axis=1, keepdims=True)

@@ -1,0 +1,269 @@
+"""Cross-validation: each essay is graded once by what has not seen it, and all that learns is fitted anew in each fold.
+
+Of the essays that a fold does not test, a part validates and the rest train, as they do in the DAG. Nothing of the test
+essays but their texts is shown to a grader. How a model is trained in a fold is in `refit`.
+"""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import GroupKFold, GroupShuffleSplit
+from tqdm import tqdm
+
+from redacoes.errors import UserError
+from redacoes.essays import training_csv
+from redacoes.essays.splits import linked
+from redacoes.essays.summary import gather
+from redacoes.evaluation import comparison, metrics
+from redacoes.evaluation.decision import Decision, Rule, alone
+from redacoes.files import write_whole
+from redacoes.learning import baseline
+from redacoes.learning.baseline import OTHERS, Floats, Integers
+from redacoes.params import Baseline, Bootstrap, By, Crossval, Data
+
+MODEL = "model"
+COLUMNS = ["repeat", "fold", "row", "unit", "score", "predicted", "expected"]  # of the table, and then those of classes
+
+
+class Essays(NamedTuple):
+    """All essays of a file.
+
+    Attributes:
+        lines: int64 ``(essays,)``: on which they begin there.
+        texts: As cleaned.
+        scores: int64 ``(essays,)``.
+        groups: int64 ``(essays,)``: the number of each one's group.
+        copies: int64 ``(essays,)``: the index of the first essay with the same text.
+        classes: How many there are.
+    """
+
+    lines: Integers
+    texts: list[str]
+    scores: Integers
+    groups: Integers
+    copies: Integers
+    classes: int
+
+    @classmethod
+    def read(cls, data: Data) -> "Essays":
+        """Read the CSV of `data`, as the stage prepare does; see `corpus.read`."""
+        rows = training_csv.read(data.csv, data)
+        texts, prepared = gather(rows, False, lambda essays: [essay["essay"] for essay in essays])
+        return cls(prepared.lines, texts, prepared.scores, prepared.groups, prepared.copies, data.max_score + 1)
+
+    def units(self, by: By) -> Integers:
+        """Return for each essay the number of what must stay on one side: its copies, or its group with all copies."""
+        return self.copies if by == "random" else linked(self.groups, self.copies)
+
+
+@dataclass
+class Fold:
+    """What may be known in a fold.
+
+    Attributes:
+        places: Of train, validation and test, among all essays, int64.
+        texts: Of these three.
+        scores: Of train and validation; those of test are not here.
+        groups: The number of what must stay on one side, of each essay of train, validation and test.
+        classes: How many there are.
+        words: TF-IDF of the baselines and the text regression.
+    """
+
+    places: Mapping[str, Integers]
+    texts: Mapping[str, list[str]]
+    scores: Mapping[str, Integers]
+    groups: Mapping[str, Integers]
+    classes: int
+    words: Baseline
+
+    @classmethod
+    def of(cls, essays: Essays, units: Integers, places: Mapping[str, Integers], words: Baseline) -> "Fold":
+        """Take what lies at `places`, among essays of `units`."""
+        texts = {part: [essays.texts[place] for place in of_part] for part, of_part in places.items()}
+        scores = {part: essays.scores[places[part]] for part in ("train", "validation")}
+        groups = {part: units[of_part] for part, of_part in places.items()}
+        return cls(places, texts, scores, groups, essays.classes, words)
+
+    @cached_property
+    def text(self) -> tuple[dict[str, Floats], dict[str, Floats]]:
+        """The numbers of the text that the rule ordinal takes, and what they are as probabilities."""
+        regression, probabilities = baseline.by_text(
+            self.texts, self.scores, self.classes, self.words, self.groups["train"]
+        )
+        return {name: regression.predict(self.texts[name]) for name in OTHERS}, probabilities
+
+
+Grader = Callable[[Fold], Mapping[str, Floats]]  # to the probabilities of validation and test
+
+
+def prior(fold: Fold) -> dict[str, Floats]:
+    """Grade by the frequencies of the classes in train."""
+    return {name: baseline.class_prior(fold.scores["train"], fold.classes, len(fold.texts[name])) for name in OTHERS}
+
+
+BASELINES: dict[str, Grader] = {
+    "prior": prior,
+    "tfidf": lambda fold: baseline.tfidf(fold.texts, fold.scores, fold.classes, fold.words)[0],
+    "surface": lambda fold: baseline.by_text(fold.texts, fold.scores, fold.classes, None, fold.groups["train"])[1],
+    "text": lambda fold: fold.text[1],
+}
+
+
+def hybrid(vectors: Floats) -> Grader:
+    """Return the baseline on the surface and the frozen encoder's vectors of all essays, ``(essays, width)``."""
+
+    def grade(fold: Fold) -> Mapping[str, Floats]:
+        known = {name: vectors[places] for name, places in fold.places.items()}
+        return baseline.by_encoder(fold.texts, fold.scores, fold.classes, known, fold.groups["train"])
+
+    return grade
+
+
+def share_of_rest(validation_size: float, folds: int) -> float:
+    """Return which share of what a fold does not test is as much as `validation_size` of all."""
+    return validation_size / (1 - 1 / folds)
+
+
+def divide(units: Integers, folds: int, share: float, seed: int) -> Iterator[dict[str, Integers]]:
+    """Yield the places of train, validation and test of each fold, increasing int64, with no unit on two sides.
+
+    Args:
+        units: int64 ``(essays,)``: what must stay on one side.
+        folds: How many.
+        share: Of the units that a fold does not test, which validate.
+        seed: Of what is drawn.
+
+    Raises:
+        UserError: There are too few units.
+    """
+    if (found := len(np.unique(units))) < folds + 1:
+        raise UserError(f"crossval.folds is {folds}, and {found} groups of essays are too few for it: lower it")
+    outer = GroupKFold(folds, shuffle=True, random_state=seed)
+    inner = GroupShuffleSplit(1, test_size=share, random_state=seed)
+    for rest, test in outer.split(units, groups=units):
+        train, validation = next(inner.split(rest, groups=units[rest]))
+        yield {"train": rest[train], "validation": rest[validation], "test": test}
+
+
+def grade(
+    essays: Essays, fold: Fold, graders: Mapping[str, Grader], rules: Mapping[str, Sequence[Rule]]
+) -> dict[tuple[str, Rule], pd.DataFrame]:
+    """Grade the test essays of a fold by each grader and by each of its rules, fitted on validation.
+
+    Returns:
+        Tables with the columns of `metrics/predictions.csv`, by grader and rule.
+    """
+    tables = {}
+    test = fold.places["test"]
+    for name, grader in graders.items():
+        found = grader(fold)
+        for rule in rules[name]:
+            numbers = fold.text[0] if rule == "ordinal" else dict.fromkeys(OTHERS)
+            decision = Decision.fit(rule, found["validation"], fold.scores["validation"], numbers["validation"])
+            decided = decision.decide(found["test"], numbers["test"])
+            tables[name, rule] = pd.DataFrame(metrics.predictions(essays.lines[test], essays.scores[test], *decided))
+    return tables
+
+
+def table(
+    fold: Fold,
+    graded: Mapping[tuple[str, Rule], pd.DataFrame],
+    repeat: int,
+    number: int,
+) -> pd.DataFrame:
+    """Return the rows of a fold for `metrics/crossval.csv`.
+
+    They are those of the model, with the number of repeat and fold and the unit of each essay before them, and the
+    score that each baseline decides on after them.
+    """
+    by_name = {name: of_grader for (name, _), of_grader in graded.items()}
+    model = by_name.pop(MODEL)
+    before: dict[str, Any] = {
+        "repeat": repeat,
+        "fold": number,
+        "row": model.pop("row"),
+        "unit": fold.groups["test"],
+    }
+    for place, (name, values) in enumerate(before.items()):
+        model.insert(place, name, values)
+    return model.assign(**{name: of_grader["predicted"] for name, of_grader in by_name.items()})
+
+
+def report(whole: pd.DataFrame, bins: int, bootstrap: Bootstrap) -> dict[str, Any]:
+    """Return `metrics/crossval.json` of the rows of all folds.
+
+    With several repeats an essay has several rows, which are counted together. Intervals are of units, drawn with
+    replacement with all their rows (Davison and Hinkley, 1997, section 3.8), since essays of one group are alike.
+
+    Returns:
+        ``essays``; ``model``: each metric as ``value``, ``low`` and ``high``; ``baselines``: ``qwk`` of each, and what
+        the model's is more than it, as ``difference``, with the ends of its paired interval. JSON values, null where
+        undefined.
+    """
+    scores, predicted, probabilities = comparison.arrays(whole)
+    units = whole["unit"].to_numpy()
+    values = metrics.report(scores, predicted, probabilities, bins)
+    ends = metrics.intervals(scores, predicted, probabilities, bins, bootstrap, units)
+    columns = list(whole.columns)
+    names = columns[columns.index(f"p_{probabilities.shape[1] - 1}") + 1 :]  # table has them after the classes
+    return {
+        "essays": int(whole["row"].nunique()),
+        "model": {name: {"value": values[name], **(ends[name] or {})} for name in comparison.SIGN},
+        "baselines": {
+            name: comparison.difference(
+                scores, predicted, whole[name].to_numpy(), probabilities.shape[1], bootstrap, units
+            )
+            for name in names
+        },
+    }
+
+
+def out_of_fold(
+    essays: Essays,
+    units: Integers,
+    settings: Crossval,
+    share: float,
+    words: Baseline,
+    graders: Mapping[str, Grader],
+    rule: Rule,
+    folder: Path,
+) -> pd.DataFrame:
+    """Return `metrics/crossval.csv`: the rows of all folds and repeats, in the order of repeat and line.
+
+    Args:
+        essays: All of them.
+        units: What must stay on one side.
+        settings: Folds, repeats and seed.
+        share: As for `divide`.
+        words: TF-IDF of the baselines and the text regression.
+        graders: The model's, as `MODEL`, and those of the baselines.
+        rule: By which the model's scores are decided.
+        folder: Where each fold is kept once it is graded: what is found there is gone on from.
+    """
+    rules = {name: [rule if name == MODEL else alone(rule)] for name in graders}
+    folds = [
+        (repeat, number, places)
+        for repeat in range(settings.repeats)
+        for number, places in enumerate(divide(units, settings.folds, share, settings.seed + repeat))
+    ]
+    tables = []
+    for repeat, number, places in tqdm(folds, unit="fold", disable=not sys.stderr.isatty()):
+        done = folder / f"{repeat}-{number}.csv"
+        if not done.is_file():
+            print(f"crossval: repeat {repeat + 1}, fold {number + 1} of {settings.folds}", file=sys.stderr)
+            fold = Fold.of(essays, units, places, words)
+            rows = table(fold, grade(essays, fold, graders, rules), repeat + 1, number + 1)
+            write_whole(done, rows.to_csv(index=False))
+        tables.append(pd.read_csv(done, float_precision="round_trip"))  # so that a fold gone on from is the same
+    return joined(tables)
+
+
+def joined(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Return the rows of all folds, in the order of repeat and line."""
+    return pd.concat(tables).sort_values(["repeat", "row"], ignore_index=True)

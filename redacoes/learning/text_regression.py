@@ -1,0 +1,247 @@
+"""A regression of an essay's score on its text without an encoder: on the surface, and on the words where asked for.
+
+It is the second number of the decision rule ordinal, and a baseline. What it learns is written as JSON and safetensors.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from redacoes.errors import MEND, UserError, first_line
+from redacoes.essays import surface
+from redacoes.files import read_object, write_json
+from redacoes.learning import themes
+from redacoes.params import Baseline
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+FILES = ("surface.json", "surface.safetensors")
+LIMIT = 3.0  # standard deviations beyond which a number of the surface counts as that far: texts can be anything
+PENALTIES = np.logspace(-2, 4, 25)
+COMPONENTS = 300  # of the words, which keeps the fit small however many essays there are
+SHARE = 0.03  # of the surface's scale beside the words', which have a length of 1 for each essay: found on real essays
+SHARE_BY_THEME = 0.07  # the same where what tells themes apart is taken out, after which words tell less
+FOLDS = 10  # of groups, by which the penalty is chosen where there are groups
+SEED = 0  # of the components, which are found by drawing
+
+
+@dataclass(frozen=True, eq=False)
+class TfIdf:
+    """TF-IDF, as scikit-learn has it: ``(1 + log count) * idf``, scaled to a length of 1.
+
+    Attributes:
+        terms: Words and runs of them, in lower case.
+        idf: float64 ``(terms,)``.
+        weights: float64 ``(terms,)``, in points.
+        ngrams: Words in the longest term.
+    """
+
+    terms: tuple[str, ...]
+    idf: Floats
+    weights: Floats
+    ngrams: int
+
+    def points(self, texts: Sequence[str]) -> Floats:
+        """Return what the words of each text add to its score, in points."""
+        return np.asarray(self._vectorizer.transform(texts) @ self.weights)
+
+    @cached_property
+    def _vectorizer(self) -> Any:
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
+        vectorizer = TfidfVectorizer(ngram_range=(1, self.ngrams), sublinear_tf=True, vocabulary=self.terms)
+        vectorizer.idf_ = self.idf
+        return vectorizer
+
+
+@dataclass(frozen=True, eq=False)
+class TextRegression:
+    """``intercept + weights · [z, z²] + words``, kept within 0 and ``top``; z is the surface, standardised and limited.
+
+    Attributes:
+        mean: Of each number of the surface over the training essays, float64 ``(features,)``.
+        spread: Its standard deviation there, 1 where it is none.
+        weights: In points, float64 ``(2 * features,)``: of z, then of its square.
+        intercept: In points.
+        top: The highest score.
+        words: What words add; None for the surface alone.
+    """
+
+    mean: Floats
+    spread: Floats
+    weights: Floats
+    intercept: float
+    top: int
+    words: TfIdf | None
+
+    @classmethod
+    def fit(
+        cls, texts: Sequence[str], scores: Integers, top: int, words: Baseline | None, groups: Integers | None = None
+    ) -> tuple["TextRegression", Floats]:
+        """Fit by ridge regression (Hoerl and Kennard, 1970), its penalty chosen by the error on what is left out.
+
+        Squares are there since an essay can be too short as well as too long. Words take part as the `COMPONENTS`
+        widest axes of TF-IDF (latent semantic analysis: Deerwester et al., 1990), without what tells themes apart where
+        groups are themes (see `themes`).
+
+        Args:
+            texts: Cleaned training essays.
+            scores: int64 ``(texts,)``.
+            top: The highest score.
+            words: n-grams and vocabulary of TF-IDF; None for the surface alone.
+            groups: int64 ``(texts,)``: the number of the group of each; essays are left out by group then.
+
+        Returns:
+            The regression, and the score of each training essay by one that was fitted without it, or without any of
+            its group, float64 ``(texts,)``, in points.
+
+        Raises:
+            UserError: No n-gram stands in as many training essays as it must.
+        """
+        from threadpoolctl import threadpool_limits
+
+        with threadpool_limits(1):  # or else the bytes depend on the number of processors
+            return cls._fit(texts, scores, top, words, np.arange(len(texts)) if groups is None else groups)
+
+    @classmethod
+    def _fit(
+        cls, texts: Sequence[str], scores: Integers, top: int, words: Baseline | None, groups: Integers
+    ) -> tuple["TextRegression", Floats]:
+        numbers = surface.features(texts)
+        mean, spread = numbers.mean(axis=0), numbers.std(axis=0)
+        spread = np.where(spread > 1e-9, spread, 1.0)
+        known = squared(numbers, mean, spread)
+        if words is None:
+            ridge, left_out = penalised(known, scores, groups)
+            return cls(mean, spread, ridge.coef_, float(ridge.intercept_), top, None), left_out
+        vectorizer = vectorise(texts, words)
+        tfidf = vectorizer.transform(texts)
+        axes = _axes(tfidf)
+        taken = themes.directions(tfidf @ axes.T, groups)
+        axes = axes - taken.T @ (taken @ axes)  # so that a term weighs nothing for the theme that it tells
+        share = SHARE_BY_THEME if len(taken) else SHARE
+        ridge, left_out = penalised(np.hstack([known * share, tfidf @ axes.T]), scores, groups)
+        of_surface, of_axes = np.split(ridge.coef_, [known.shape[1]])
+        terms = tuple(vectorizer.get_feature_names_out())
+        found = TfIdf(terms, vectorizer.idf_, of_axes @ axes, words.ngrams)
+        return cls(mean, spread, of_surface * share, float(ridge.intercept_), top, found), left_out
+
+    def predict(self, texts: Sequence[str]) -> Floats:
+        """Return the score of each cleaned text, float64 ``(texts,)``, in points, not rounded."""
+        if not texts:
+            return np.empty(0)
+        known = squared(surface.features(texts), self.mean, self.spread)
+        points = self.intercept + (known * self.weights).sum(axis=1)  # no matrix product: its bytes depend on the rows
+        if self.words:
+            points = points + self.words.points(texts)
+        return np.clip(points, 0, self.top)
+
+    def save(self, folder: Path) -> None:
+        """Write `FILES` into a folder that exists."""
+        arrays = {"mean": self.mean, "spread": self.spread, "weights": self.weights}
+        values: dict[str, Any] = {"features": surface.NAMES, "intercept": self.intercept, "top": self.top}
+        if self.words:
+            arrays |= {"idf": self.words.idf, "word_weights": self.words.weights}
+            values |= {"ngrams": self.words.ngrams, "terms": self.words.terms}
+        write_json(folder / FILES[0], values)
+        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, folder / FILES[1])
+
+    @classmethod
+    def load(cls, folder: Path) -> "TextRegression":
+        """Return the regression in a folder.
+
+        Raises:
+            UserError: It is not there, is damaged, or was made of other numbers of the surface than this version has.
+        """
+        values = read_object(folder / FILES[0])
+        if values.get("features") != list(surface.NAMES):
+            raise UserError(
+                f"{folder / FILES[0]} was made of other features than this version of the project has; take the "
+                "version that made it, or run dvc repro baseline evaluate"
+            )
+        try:
+            arrays = load_file(folder / FILES[1])
+            words, count = None, len(surface.NAMES)
+            if "terms" in values:
+                terms = tuple(values["terms"])
+                words = TfIdf(terms, arrays["idf"], arrays["word_weights"], int(values["ngrams"]))
+                _require(len(terms), words.idf, words.weights)
+            _require(count, arrays["mean"], arrays["spread"])
+            _require(2 * count, arrays["weights"])
+            fixed = float(values["intercept"]), int(values["top"])
+            return cls(arrays["mean"], arrays["spread"], arrays["weights"], *fixed, words)
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+            raise UserError(f"{folder / FILES[1]} cannot be read ({first_line(error)}); {MEND}") from error
+
+
+def vectorise(texts: Sequence[str], words: Baseline) -> Any:
+    """Return scikit-learn's TF-IDF, fitted on texts.
+
+    Raises:
+        UserError: No n-gram stands in as many of them as it must.
+    """
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    vectorizer = TfidfVectorizer(
+        ngram_range=(1, words.ngrams),
+        min_df=words.min_document_frequency,
+        max_features=words.max_features,
+        sublinear_tf=True,
+    )
+    try:
+        return vectorizer.fit(texts)
+    except ValueError as error:
+        raise UserError(f"baseline.min_document_frequency or max_features leaves no n-gram ({error})") from error
+
+
+def penalised(numbers: Floats, scores: Integers, groups: Integers) -> tuple[Any, Floats]:
+    """Return scikit-learn's ridge regression on numbers ``(rows, numbers)``, its penalty chosen on what is left out.
+
+    Rows are left out one by one or, where several are of one group, in `FOLDS` folds of whole groups.
+
+    Returns:
+        The regression, and what it makes of each row when that is left out, float64 ``(rows,)``.
+    """
+    from sklearn.linear_model import Ridge, RidgeCV
+    from sklearn.model_selection import GroupKFold, cross_val_predict
+    from threadpoolctl import threadpool_limits
+
+    count = len(np.unique(groups))
+    with threadpool_limits(1):
+        if count == len(groups) or count < 2:
+            ridge = RidgeCV(PENALTIES, scoring="neg_mean_squared_error", store_cv_results=True).fit(numbers, scores)
+            return ridge, ridge.cv_results_[:, list(PENALTIES).index(ridge.alpha_)]
+        folds = list(GroupKFold(min(FOLDS, count)).split(numbers, groups=groups))
+        ridge = RidgeCV(PENALTIES, scoring="neg_mean_squared_error", cv=folds).fit(numbers, scores)
+        return ridge, cross_val_predict(Ridge(ridge.alpha_), numbers, scores, cv=folds)
+
+
+def squared(numbers: Floats, mean: Floats, spread: Floats) -> Floats:
+    """Return numbers ``(rows, numbers)``, standardised and limited, and then their squares."""
+    limited = np.clip((numbers - mean) / spread, -LIMIT, LIMIT)
+    return np.hstack([limited, limited**2])
+
+
+def _axes(tfidf: Any) -> Floats:
+    """Return the widest axes of rows of TF-IDF, float64 ``(axes, terms)``; all terms where they are few."""
+    from sklearn.decomposition import TruncatedSVD
+
+    count = min(COMPONENTS, *tfidf.shape)
+    if count == tfidf.shape[1]:
+        return np.eye(count)
+    axes: Floats = TruncatedSVD(count, random_state=SEED).fit(tfidf).components_
+    return axes
+
+
+def _require(length: int, *arrays: Floats) -> None:
+    for array in arrays:
+        if array.dtype != np.float64 or array.shape != (length,) or not np.isfinite(array).all():
+            raise ValueError(f"an array is not one of {length} finite numbers")

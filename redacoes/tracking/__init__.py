@@ -1,0 +1,1 @@
+"""What DVC and git record: stale stages, damaged outputs, revisions and experiments."""

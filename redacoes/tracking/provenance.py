@@ -1,0 +1,106 @@
+"""What made a revision's model: commit, parameters, data, packages and metrics, and whether all of it still fits."""
+
+import json
+from pathlib import Path
+from subprocess import run
+from typing import Any
+
+from redacoes.errors import UserError
+from redacoes.tracking.revisions import WORKSPACE, Revision
+from redacoes.tracking.staleness import stale
+
+RWLOCK = Path(".dvc", "tmp", "rwlock")
+
+
+def describe(revision: Revision) -> dict[str, Any]:
+    """Return all that is known of a revision, as JSON values.
+
+    Returns:
+        ``revision``, ``commit`` (hash, date and subject; of HEAD for the workspace, None for what is not in git),
+        ``parameters``, ``data`` (file, hash, where it comes from, rows and splits), ``environment`` (packages that
+        results depend on), ``metrics`` (of the test essays, with the ends of their intervals), ``best_baseline`` (as
+        `compare.with_best_baseline` has it; None where the revision does not), and, for the workspace of a clone alone,
+        ``stale`` (reasons by stage) and ``problems`` (of DVC's own files, with the remedy).
+
+    Raises:
+        UserError: The revision lacks a file, or DVC cannot read it.
+    """
+    found: dict[str, Any] = {
+        "revision": revision.name,
+        "commit": _commit(revision) if revision.in_git else None,
+        "parameters": revision.yaml("params.yaml"),
+        "data": _data(revision),
+        "environment": _packages(revision),
+        "metrics": _metrics(revision),
+        "best_baseline": revision.yaml("metrics/evaluation.json").get("best_baseline"),
+    }
+    if revision.name == WORKSPACE and revision.in_git:
+        found["problems"] = problems(revision.root)
+        found["stale"] = {} if found["problems"] else stale(revision.root)
+    return found
+
+
+def problems(root: Path) -> list[str]:
+    """Return what a killed process has left in DVC's own files that DVC does not mend by itself, with the remedy."""
+    rwlock = root / RWLOCK
+    try:
+        json.loads(rwlock.read_text(encoding="utf-8") or "{}") if rwlock.exists() else {}
+    except ValueError:
+        return [
+            f"{RWLOCK} was cut short when DVC was killed, and DVC will say «JSON structure is corrupted»: "
+            f"make sure that no dvc runs in this folder, and remove it (rm {RWLOCK})"
+        ]
+    return []
+
+
+def _commit(revision: Revision) -> dict[str, str]:
+    shown = run(
+        ["git", "log", "-1", "--format=%H%n%cI%n%s", revision.commit or "HEAD"],
+        cwd=revision.root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if shown.returncode:
+        raise UserError(f"git does not know {revision.commit or 'HEAD'}: {shown.stderr.strip()}")
+    return dict(zip(("hash", "date", "subject"), shown.stdout.rstrip("\n").split("\n"), strict=True))
+
+
+def _data(revision: Revision) -> dict[str, Any]:
+    csv = revision.yaml("params.yaml")["data"]["csv"]
+    summary = revision.yaml("metrics/data.json")
+    return {
+        "file": csv,
+        "md5": revision.hash_of("prepare", csv),
+        "from": _origin(revision, csv),
+        "rows": summary["rows"],
+        "splits": summary["splits"],
+    }
+
+
+def _origin(revision: Revision, csv: str) -> str:
+    for stage, locked in revision.lock.items():
+        if csv in [out["path"] for out in locked.get("outs", [])]:
+            return f"stage {stage}"
+    if not revision.holds(f"{csv}.dvc"):
+        return "a file that DVC does not track"
+    for dep in revision.yaml(f"{csv}.dvc").get("deps", []):
+        repository = dep.get("repo", {})
+        return " ".join(filter(None, [repository.get("url"), repository.get("rev_lock"), dep["path"]]))
+    return f"{csv}.dvc (dvc add)"
+
+
+def _packages(revision: Revision) -> dict[str, str]:
+    packages: dict[str, str] = {}
+    for pins in revision.yaml("packages.json").values():
+        packages |= pins
+    return dict(sorted(packages.items()))
+
+
+def _metrics(revision: Revision) -> dict[str, dict[str, float | None]]:
+    test, intervals = (revision.yaml(f"metrics/{name}.json")["test"] for name in ("evaluation", "intervals"))
+    return {
+        name: {"value": value, **(intervals[name] or {"low": None, "high": None})}
+        for name, value in test.items()
+        if name in intervals and name != "undefined"
+    }

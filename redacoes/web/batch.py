@@ -1,0 +1,283 @@
+"""A file of essays, as the page scores it: its rows in their order, one student's essay, and what is downloaded.
+
+Nothing of an essay is logged, or kept but in the files of the page's private folder. Nothing here knows about Gradio.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from math import sqrt
+from pathlib import Path
+from typing import Any
+
+from redacoes.errors import FileError
+from redacoes.essays import columns, spreadsheets
+from redacoes.essays.columns import Columns, rows_of
+from redacoes.essays.scoring_input import EssayFile, Window
+from redacoes.essays.spreadsheets import write_csv_br, write_xlsx
+from redacoes.formatting import beginning
+from redacoes.inference.batch import typed
+from redacoes.inference.scorer import DECIMALS
+from redacoes.languages import Language, short
+from redacoes.web.service import CHARACTERS, RefusedError, Service
+from redacoes.web.texts import say
+
+ROWS = 20_000  # of one file
+ALL_COLUMNS = 1000
+ALL_CHARACTERS = 100_000_000  # of one file: a Parquet of a few hundred bytes can unfold to gigabytes
+BYTES = 4  # of a character in UTF-8, at most
+SHOWN = 200  # essays of a class
+SHOWN_COLUMNS = 20
+SCORES = ["predicted", "expected", "low", "high", "truncated"]  # that are shown of it
+NAME = 80  # characters of a student's name
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a file.
+
+    Attributes:
+        number: Counted from 1.
+        name: Of the student, or an empty string.
+        carried: What stands in it.
+        score: A row of what :meth:`redacoes.Scorer.score` returns; None where it cannot be scored.
+        line: On which it begins, where it cannot be scored; else 0.
+        fault: What is then wrong with it: a key, as :class:`redacoes.essays.scoring_input.Reject` has it.
+    """
+
+    number: int
+    name: str
+    carried: dict[str, Any]
+    score: dict[str, Any] | None
+    line: int
+    fault: str
+
+    def beginning(self, shown: Sequence[str]) -> "Row":
+        """Return what is shown of it: texts cut short, of the columns in `shown` alone."""
+        carried = {name: _text(self.carried.get(name)) for name in shown}
+        score = self.score and {name: self.score[name] for name in SCORES}
+        return Row(self.number, self.name, carried, score, self.line, self.fault)
+
+
+@dataclass(frozen=True)
+class BatchSummary:
+    """What is remembered of a file of essays, so that it can be shown.
+
+    Attributes:
+        path: Of the file.
+        columns: Its columns, of which `essay` and `student` are those that the user chose.
+        first: The beginnings of the first rows that are scored.
+        predicted: How many essays have each score.
+        rejected: How many rows cannot be scored.
+        fault: The beginning of the first of them; None where there is none.
+    """
+
+    path: str
+    columns: Columns
+    first: list[Row]
+    predicted: list[int]
+    rejected: int
+    fault: Row | None
+
+    @property
+    def scored(self) -> int:
+        """How many essays have a score."""
+        return sum(self.predicted)
+
+    @property
+    def mean(self) -> float:
+        """Of the scores."""
+        return sum(score * count for score, count in enumerate(self.predicted)) / self.scored
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of the scores, over the class."""
+        squares = sum(count * (score - self.mean) ** 2 for score, count in enumerate(self.predicted))
+        return sqrt(squares / self.scored)
+
+
+def look(path: str, language: Language) -> Columns:
+    """Return the columns of a file. Raises RefusedError where it cannot be read."""
+    return _told(language, lambda: columns.look(_here(path, language), CHARACTERS))
+
+
+def score(
+    service: Service,
+    path: str,
+    essay: str,
+    student: str | None,
+    language: Language,
+    progress: Callable[[tuple[int, int]], None],
+) -> tuple[list[Row], BatchSummary]:
+    """Return the rows of a file of essays with their scores, and what is shown of them.
+
+    Args:
+        service: The model.
+        path: A CSV, JSON lines or a Parquet file. How its text is encoded, and what separates the columns of a CSV, is
+            found out: spreadsheets in Brazil write semicolons, and Windows writes its own encoding.
+        essay: The column where the essay stands.
+        student: That which tells whose it is; None where there is none.
+        language: Of what is said.
+        progress: Called with how many essays are scored, and of how many.
+
+    Raises:
+        RefusedError: It cannot be read, or holds more than the page takes.
+    """
+    path = _here(path, language)
+    source, windows = _told(language, lambda: _read(path, essay, language))
+    total = sum(len(window.texts) for window in windows)
+    if not total:
+        first = next(chain.from_iterable(window.rejects for window in windows), None)
+        told = told_reject(first.line, first.fault, language) if first else ""
+        raise RefusedError(say("no_row", language, first=told))
+    scorer, scores = service.scorer(language), []
+    for _, table in scorer.stream(enumerate(window.texts for window in windows if window.texts)):
+        scores += table.to_dict("records")
+        progress((len(scores), total))
+    rows = list(_rows(source, windows, student, iter(scores)))
+    names = source.columns or list(dict.fromkeys(name for row in rows for name in row.carried))
+    shown = [name for name in names if name != student][:SHOWN_COLUMNS]
+    rejects = [row for row in rows if row.score is None]
+    counts = [0] * scorer.classes
+    for of_row in scores:
+        counts[of_row["predicted"]] += 1
+    first = [row.beginning(shown) for row in rows if row.score is not None][:SHOWN]
+    fault = rejects[0].beginning([]) if rejects else None
+    return rows, BatchSummary(path, Columns(names, essay, student), first, counts, len(rejects), fault)
+
+
+def _rows(source: EssayFile, windows: Sequence[Window], student: str | None, scores: Iterator[Any]) -> Iterator[Row]:
+    number = 0
+    for window in windows:
+        for reject, carried in rows_of(source, window):
+            number += 1
+            name = _text(carried.get(student), NAME) if student else ""
+            if reject:
+                yield Row(number, name, carried, None, reject.line, reject.fault)
+            else:
+                yield Row(number, name, carried, next(scores), 0, "")
+
+
+def essays(found: BatchSummary, language: Language) -> Iterator[tuple[int, str, str]]:
+    """Yield number, student's name and essay of each row of a class that has one. Raises RefusedError if it is gone."""
+    path, essay, student = _here(found.path, language), found.columns.essay, found.columns.student
+    source, windows = _told(language, lambda: _read(path, essay, language))
+    rows = chain.from_iterable(rows_of(source, window) for window in windows)
+    for number, (reject, carried) in enumerate(rows, 1):
+        if not reject:
+            yield number, _text(carried.get(student), NAME) if student else "", carried[essay]
+
+
+def essay(found: BatchSummary, number: int, language: Language) -> tuple[str, str]:
+    """Return student's name and essay of a row. Raises RefusedError where the file is gone, or there is no essay."""
+    for row, name, text in essays(found, language):
+        if row == number:
+            return name, text
+    raise RefusedError(say("no_student", language))
+
+
+def _here(path: str, language: Language) -> str:
+    """Return the path of a file that is still there, which it now is for another quarter of an hour."""
+    if not Path(path).exists():
+        raise RefusedError(say("file_gone", language))
+    Path(path).touch()
+    return path
+
+
+def _told(language: Language, read: Callable[[], Any]) -> Any:
+    try:
+        return read()
+    except FileError as error:
+        raise RefusedError(say(f"file_{error.key}", language, **error.values)) from error
+
+
+def _read(path: str, column: str, language: Language) -> tuple[EssayFile, list[Window]]:
+    source = EssayFile(path, column, longest=CHARACTERS)
+    return source, list(_within_limits(source, language))
+
+
+def _within_limits(source: EssayFile, language: Language) -> Iterator[Window]:
+    too_large = RefusedError(say("too_large", language, most=ALL_CHARACTERS))
+    if source.unpacked > BYTES * ALL_CHARACTERS:
+        raise too_large
+    if len(source.columns) > ALL_COLUMNS:
+        raise RefusedError(say("too_many_columns", language, most=ALL_COLUMNS))
+    rows = characters = 0
+    for window in source.windows():
+        rows += len(window.texts) + len(window.rejects)
+        characters += window.characters
+        if rows > ROWS:
+            raise RefusedError(say("too_many", language, most=ROWS))
+        if characters > ALL_CHARACTERS:
+            raise too_large
+        yield window
+
+
+def _text(value: Any, length: int = 100) -> str:
+    return "" if value is None else beginning(str(value), length)
+
+
+def told_reject(line: int, fault: str, language: Language) -> str:
+    """Return which row cannot be scored, and why."""
+    return say("reject", language, line=line, reason=reason(fault, language))
+
+
+def reason(fault: str, language: Language) -> str:
+    """Return why a row cannot be scored."""
+    return say(f"row_{fault}", language, most=CHARACTERS)
+
+
+def downloads(rows: Sequence[Row], found: BatchSummary, points: float, language: Language, folder: Path) -> list[Path]:
+    """Write all rows of a class, those that cannot be scored with the reason, for Excel and as a CSV.
+
+    Args:
+        rows: Of the class, in the file's order.
+        found: The class.
+        points: That one step of the score stands for.
+        language: Of the headings.
+        folder: Where the files are written.
+
+    Returns:
+        The workbook and the CSV, which is as Excel reads it in Brazil.
+    """
+    names, classes = found.columns.names, range(len(found.predicted))
+    header = [*names, say("col_predicted", language)]
+    if points != 1:
+        header.append(say("col_class", language, most=classes[-1]))
+    header += [say(f"col_{name}", language) for name in ("expected", "low", "high", "confidence")]
+    header += [say("col_chance", language, score=short(step * points, language)) for step in classes]
+    header += [say(f"col_{name}", language) for name in ("tokens", "truncated", "reason")]
+
+    def values(row: Row) -> list[Any]:
+        kept = [typed(row.carried.get(name)) for name in names]
+        if row.score is None:
+            return [*kept, *[None] * (len(header) - len(names) - 1), reason(row.fault, language)]
+        score = row.score
+        low, high, decided = (_whole(score[name] * points) for name in ("low", "high", "predicted"))
+        of_class = [score["predicted"]] if points != 1 else []
+        cells = [decided, *of_class, round(score["expected"] * points, 4), low, high]
+        chances = [score["confidence"], *(score[f"p_{step}"] for step in classes)]
+        return [*kept, *cells, *chances, score["tokens"], say(str(score["truncated"]), language), None]
+
+    stem = say("file_scores", language)
+    workbook, table = folder / f"{stem}.xlsx", folder / f"{stem}.csv"
+    write_xlsx(workbook, header, map(values, rows))
+    write_csv_br(table, header, map(values, rows))
+    return [workbook, table]
+
+
+def _whole(value: float) -> float:
+    return int(value) if value == int(value) else round(value, DECIMALS)
+
+
+def write_csv(rows: Sequence[Row], names: Sequence[str], path: Path) -> None:
+    """Write the rows that have a score as a CSV with commas, for programs; no text of it is run as a formula.
+
+    Args:
+        rows: Of a class.
+        names: Its columns.
+        path: The file.
+    """
+    scored = [(row.carried, row.score) for row in rows if row.score is not None]
+    values = ([*(carried.get(name) for name in names), *score.values()] for carried, score in scored)
+    spreadsheets.write_csv(path, [*names, *scored[0][1]], values)

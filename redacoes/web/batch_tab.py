@@ -1,0 +1,296 @@
+"""The tab for a class, by Gradio: a file of essays, its scores, one student's essay, and reports to print."""
+
+from typing import Any
+
+import gradio as gr
+
+from redacoes.essays.scoring_input import SUFFIXES
+from redacoes.languages import Language
+from redacoes.web import batch, batch_views, reports, views
+from redacoes.web.batch import ROWS, BatchSummary
+from redacoes.web.batch_views import called
+from redacoes.web.parts import Files, as_api_error, in_place
+from redacoes.web.reports import Report
+from redacoes.web.service import MEGABYTES, RefusedError, Service
+from redacoes.web.texts import say
+
+REPORTS = batch.SHOWN  # essays of which reports are made at once
+COMMENT = 4000  # characters
+OWN = 20  # characters of a teacher's score
+
+# what is not of the file, the essay or the class that is shown goes; fields for a student are there when one is
+STYLE = """
+.gradio-container:not(:has(#student .essay)) #teacher { display: none }
+.gradio-container:not(:has(#summary .bars)) #reports { display: none }
+:is(#download, #reports-file, #report-file):not(:has(a)) { display: none }
+"""
+# what is remembered and shown of one student, where none is chosen
+NOBODY: tuple[Any, ...] = (None, {}, "", "", "", None, None)
+FOCUS = """() => { const heading = document.querySelector('#student h2'); heading?.focus();
+  heading?.scrollIntoView({block: 'start'}) }"""
+
+Notes = dict[int, tuple[str, str]]  # a teacher's score and comment, by the number of the row
+
+
+class ClassTab:
+    """The tab: what is in it, its words, and what happens in it."""
+
+    def __init__(self, service: Service, files: Files) -> None:
+        """Lay it out, inside the tab of a `gr.Blocks`."""
+        self.service, self.files = service, files
+        self.table = gr.File(file_types=[*SUFFIXES], height=140, elem_id="table-file")
+        with gr.Row():
+            # any value is taken, since a server that was started anew knows no choices of before
+            self.essay = gr.Dropdown(allow_custom_value=True, elem_id="essay-column")
+            self.student = gr.Dropdown(allow_custom_value=True, elem_id="student-column")
+        self.button = gr.Button(variant="primary", elem_id="score-many")
+        self.scored, self.opened, self.notes = gr.State(), gr.State(), gr.State({})
+        self.download = gr.File(interactive=False, file_count="multiple", elem_id="download")
+        self.summary = gr.HTML(elem_id="summary", js_on_load=batch_views.SCRIPT)
+        self.reports = gr.Button(elem_id="reports")
+        self.reports_file = gr.File(interactive=False, height=80, elem_id="reports-file")
+        self.shown = gr.HTML(elem_id="student")
+        with gr.Group(elem_id="teacher"):
+            self.own = gr.Textbox(max_length=OWN, elem_id="own-score")
+            self.comment = gr.Textbox(lines=4, max_length=COMMENT, elem_id="comment")
+            self.report = gr.Button(elem_id="report")
+        self.report_file = gr.File(interactive=False, height=80, elem_id="report-file")
+        self.words = [self.table, self.essay, self.student, self.button, self.download, self.reports]
+        self.words += [self.reports_file, self.own, self.comment, self.report, self.report_file]
+
+    def labels(self, language: Language) -> list[Any]:
+        """Return what the components in `words` say."""
+        return [
+            gr.update(label=say("upload_many", language, size=MEGABYTES, rows=ROWS)),
+            gr.update(label=say("column", language), info=say("column_hint", language)),
+            gr.update(label=say("student", language), info=say("student_hint", language)),
+            gr.update(value=say("score_many", language)),
+            gr.update(label=say("download", language)),
+            gr.update(value=say("reports", language)),
+            gr.update(label=say("reports_download", language)),
+            gr.update(label=say("own_score", language)),
+            gr.update(label=say("comment", language), info=say("comment_hint", language)),
+            gr.update(value=say("report", language)),
+            gr.update(label=say("report_download", language)),
+        ]
+
+    def look(self, path: str | None, language: Language, request: gr.Request) -> tuple[Any, ...]:
+        """Show the columns of a file, with those chosen that are likely."""
+        if path is None:
+            return "", gr.update(choices=[], value=None), gr.update(choices=[], value=None)
+        self.files.keep(request, path)
+        found = batch.look(path, language)
+        # a column may have any name, also that which stands for none
+        nobody = [(say("nobody", language), ""), *((name, name) for name in found.names if name)]
+        essay = gr.update(choices=found.names, value=found.essay)
+        return "", essay, gr.update(choices=nobody, value=found.student or "")
+
+    def score(
+        self,
+        path: str | None,
+        essay: str | None,
+        student: str | None,
+        language: Language,
+        request: gr.Request,
+        progress: gr.Progress = gr.Progress(),
+    ) -> tuple[Any, ...]:
+        """Score a file: what is shown of it, what can be downloaded, and what is remembered."""
+        rows, scored = self._score(path, essay, student, language, request, progress)
+        points = self.service.points
+        folder = self.files.new(request, "notas.csv").parent
+        written = batch.downloads(rows, scored, points, language, folder)
+        return batch_views.many(scored, points, language), list(map(str, written)), scored, *NOBODY
+
+    def score_file(
+        self,
+        path: str | None,
+        column: str,
+        language: Language,
+        request: gr.Request,
+        progress: gr.Progress = gr.Progress(),
+    ) -> tuple[str, str]:
+        """Score a file for a client of the API."""
+        rows, scored = self._score(path, column, None, language, request, progress)
+        target = self.files.new(request, "notas.csv")
+        batch.write_csv(rows, scored.columns.names, target)
+        return batch_views.many(scored, self.service.points, language), str(target)
+
+    def _score(
+        self,
+        path: str | None,
+        essay: str | None,
+        student: str | None,
+        language: Language,
+        request: gr.Request,
+        progress: gr.Progress,
+    ) -> tuple[list[batch.Row], BatchSummary]:
+        if path is None:
+            raise RefusedError(say("no_file", language))
+        self.files.keep(request, path)
+        unit = say("essays", language)
+        return batch.score(
+            self.service, path, essay or "", student or None, language, lambda done: progress(done, unit=unit)
+        )
+
+    def open(
+        self,
+        scored: BatchSummary | None,
+        opened: int | None,
+        own: str,
+        comment: str,
+        notes: Notes,
+        language: Language,
+        event: gr.EventData,
+    ) -> tuple[Any, ...]:
+        """Show the essay of the student who was clicked on, and what the teacher has noted of it."""
+        notes = _noted(notes, opened, own, comment)
+        number = int(event.row)
+        return self.view(scored, number, language), number, *notes.get(number, ("", "")), notes, None
+
+    def view(self, scored: BatchSummary | None, number: int, language: Language) -> str:
+        """Return the essay in a row, with its score and what moved it, or why it cannot be shown."""
+        try:
+            name, text = _essay(scored, number, language)
+            found = self.service.score(text, language)
+        except RefusedError as refused:
+            return views.refusal(refused)
+        return views.answer(found, self.service.points, language, called(name, number, language))
+
+    def _report(self, number: int, name: str, text: str, notes: Notes, language: Language) -> Report:
+        found = self.service.score(text, language)
+        return Report(number, called(name, number, language), found, *notes.get(number, ("", "")))
+
+    def print_one(
+        self,
+        scored: BatchSummary | None,
+        opened: int | None,
+        own: str,
+        comment: str,
+        notes: Notes,
+        language: Language,
+        request: gr.Request,
+    ) -> tuple[Any, ...]:
+        """Write the report of the essay that is shown."""
+        notes = _noted(notes, opened, own, comment)
+        report = self._report(opened or 0, *_essay(scored, opened, language), notes, language)
+        target = self.files.new(request, reports.file_name(report))
+        target.write_text(reports.page([report], self.service, language), encoding="utf-8")
+        return gr.skip(), str(target), notes
+
+    def print_all(
+        self,
+        scored: BatchSummary | None,
+        opened: int | None,
+        own: str,
+        comment: str,
+        notes: Notes,
+        language: Language,
+        request: gr.Request,
+        progress: gr.Progress = gr.Progress(),
+    ) -> tuple[Any, ...]:
+        """Write the reports of the whole class."""
+        if scored is None:
+            raise RefusedError(say("no_class", language))
+        if scored.scored > REPORTS:
+            raise RefusedError(say("too_many_reports", language, most=REPORTS))
+        notes = _noted(notes, opened, own, comment)
+        made = []
+        for number, name, text in batch.essays(scored, language):
+            made.append(self._report(number, name, text, notes, language))
+            progress((len(made), scored.scored), unit=say("essays", language))
+        target = self.files.new(request, f"{say('file_reports', language)}.zip")
+        reports.write_zip(made, self.service, language, target)
+        return gr.skip(), str(target), notes
+
+    def again(
+        self,
+        language: Language,
+        scored: BatchSummary | None,
+        summary: str | None,
+        opened: int | None,
+        shown: str | None,
+    ) -> tuple[Any, Any]:
+        """Show in another language what is shown; what is not yet may have come in the meantime, and is let be."""
+        points = self.service.points
+        of_class = batch_views.many(scored, points, language) if scored and summary else gr.skip()
+        return of_class, self.view(scored, opened, language) if opened and shown else gr.skip()
+
+    def listen(self, language: gr.Radio) -> None:
+        """Have the buttons do what they say, inside the `gr.Blocks`."""
+        # each has a name of its own, since a private listener takes one as well, by default its function's
+        private = {"api_visibility": "private"}
+        scoring = {**private, "concurrency_id": "score"}
+        choices = [self.essay, self.student]
+        student = [self.shown, self.own, self.comment, self.report_file]
+        gr.on(
+            [self.table.upload, self.table.clear],
+            in_place(self.look, gr.skip(), gr.skip()),
+            [self.table, language],
+            [self.summary, *choices],
+            api_name="columns",
+            show_progress="hidden",
+            **private,
+        )
+        many = self.button.click(
+            in_place(self.score, None, None, *NOBODY),
+            [self.table, *choices, language],
+            [self.summary, self.download, self.scored, self.opened, self.notes, *student, self.reports_file],
+            api_name="score_class",
+            **scoring,
+        )
+        noted = [self.scored, self.opened, self.own, self.comment, self.notes, language]
+        shown = [self.shown, self.opened, self.own, self.comment, self.notes, self.report_file]
+        opened = self.summary.select(self.open, noted, shown, api_name="open_student", **scoring)
+        opened.then(None, None, None, js=FOCUS)
+        one = self.report.click(
+            in_place(self.print_one, None, gr.skip()),
+            noted,
+            [self.shown, self.report_file, self.notes],
+            api_name="print_student",
+            **scoring,
+        )
+        every = self.reports.click(
+            in_place(self.print_all, None, gr.skip()),
+            noted,
+            [self.shown, self.reports_file, self.notes],
+            api_name="print_class",
+            **scoring,
+        )
+        running = [many, opened, one, every]
+        gone = [self.summary, self.download, self.reports_file, *student]
+        # no result stays, nor comes, beneath what it is not of; in the browser, so that nothing of it comes late
+        gr.on(
+            [self.table.change, self.essay.input, self.student.input],
+            None,
+            None,
+            gone,
+            js="() => ['', null, null, '', '', '', null]",
+            cancels=running,
+        )
+        self._for_programs(language)
+
+    def _for_programs(self, language: gr.Radio) -> None:
+        """Offer what clients of the API call, whose names and values do not change with the page."""
+        with gr.Column(visible=False):
+            column, download = gr.Textbox("essay"), gr.File()
+            gr.Button().click(
+                as_api_error(self.score_file),
+                [self.table, column, language],
+                [self.summary, download],
+                api_name="score_file",
+                api_description="Score a file of essays: HTML that tells of them, and a CSV with all of them.",
+                concurrency_id="score",
+            )
+
+
+def _essay(scored: BatchSummary | None, number: int | None, language: Language) -> tuple[str, str]:
+    if scored is None or number is None:
+        raise RefusedError(say("no_class", language))
+    return batch.essay(scored, number, language)
+
+
+def _noted(notes: Notes, opened: int | None, own: str, comment: str) -> Notes:
+    """Return what a teacher has noted, with what stands in the fields now."""
+    if opened is None:
+        return notes
+    return {**notes, opened: (own[:OWN].strip(), comment[:COMMENT].strip())}

@@ -1,0 +1,257 @@
+"""The page in a browser, by Gradio: three tabs around `app_service`, and what runs them. Its words are in `app_texts`.
+
+Everything that it needs comes from this machine. Files that are uploaded or made lie in one private folder: they go
+when the browser's tab is closed, or a quarter of an hour after their last use, and with the page at the latest.
+"""
+
+import logging
+import signal
+import socket
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import gradio as gr
+import uvicorn
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
+
+from redacoes.errors import UserError
+from redacoes.explain.page import COLOURS, PARTS
+from redacoes.languages import Language
+from redacoes.web import batch_tab, batch_views, model_view, printing, views
+from redacoes.web.batch_tab import ClassTab
+from redacoes.web.parts import Files, as_api_error, in_place
+from redacoes.web.service import CHARACTERS, MEGABYTES, Service, read_text
+from redacoes.web.texts import say
+
+TABS = 500  # of which Gradio remembers what they last sent; one more, and the oldest is forgotten
+WAITING = 100  # requests; one more is told to come again
+AT_ONCE = 2  # requests that are computed at the same time
+GRACE = 5  # seconds for what is running when the page is ended
+
+HEAD = f"""<style>
+{COLOURS}
+.redacoes {{ {PARTS} td, th {{ padding: .25rem .5rem }} td:last-child:not(.number) {{ width: 100% }}
+  .wide {{ overflow-x: auto }} .wide :is(td, th) {{ overflow-wrap: break-word }}
+  .loading {{ font-style: italic }} .failed {{ font-weight: bold }}
+  .warning {{ border-left: 4px solid rgb(var(--down)); padding: .25rem .75rem }} }}
+{batch_views.STYLE}
+{batch_tab.STYLE}
+{model_view.STYLE}
+[aria-hidden="true"].tab-container {{ visibility: hidden }}  /* Gradio measures tabs in it, which must get no focus */
+:focus-visible {{ outline: 3px solid rgb(var(--up)) !important; outline-offset: 2px }}
+</style>
+<script>
+document.documentElement.lang = navigator.language.startsWith("pt") ? "pt-BR" : "en";
+new MutationObserver(() => {{  // what Gradio calls a listbox opens one, and is a combobox (WAI-ARIA 1.2)
+  for (const input of document.querySelectorAll("input[role=listbox]")) input.setAttribute("role", "combobox")
+}}).observe(document, {{childList: true, subtree: true}})
+</script>"""
+# Gradio's own greys and its orange have too little contrast (WCAG 2.1, 1.4.3)
+THEME = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]).set(
+    body_text_color_subdued="*neutral_600",
+    link_text_color_dark="*secondary_300",
+    button_primary_background_fill="*primary_700",
+    button_primary_background_fill_dark="*primary_700",
+    button_primary_background_fill_hover="*primary_800",
+    button_primary_background_fill_hover_dark="*primary_800",
+)
+SPEAK = "language => { document.documentElement.lang = language === 'pt' ? 'pt-BR' : 'en'; return language }"
+
+
+class _Handlers:
+    """What the page answers with: to the tab of one essay, and to what concerns all tabs."""
+
+    def __init__(self, service: Service, files: Files, of_class: ClassTab) -> None:
+        self.service, self.files, self.of_class = service, files, of_class
+
+    def labels(self, language: Language) -> list[Any]:
+        """Return what the components say, in the order of `words` in :func:`blocks`."""
+        return [
+            views.heading(self.service, language),
+            views.status(self.service, language),
+            gr.update(label=say("language", language)),
+            gr.update(label=say("tab_one", language)),
+            gr.update(label=say("tab_many", language)),
+            gr.update(label=say("tab_model", language)),
+            gr.update(label=say("essay", language), placeholder=say("essay_hint", language, most=CHARACTERS)),
+            gr.update(label=say("upload_one", language)),
+            gr.update(value=say("score", language)),
+            model_view.model(self.service, language),
+            *self.of_class.labels(language),
+        ]
+
+    def opened(self, request: gr.Request) -> list[Any]:
+        accepted = request.headers.get("accept-language", "pt")
+        language: Language = "pt" if accepted.lower().startswith("pt") else "en"
+        return [language, *self.labels(language)]
+
+    def look(self, language: Language) -> list[Any]:
+        """Show the state of the model, and no longer ask for it once it is known."""
+        ready = self.service.state != "loading"
+        told = [views.heading(self.service, language), views.status(self.service, language)]
+        return [*told, model_view.model(self.service, language), gr.Timer(active=not ready)]
+
+    def read(self, path: str | None, language: Language, request: gr.Request) -> tuple[str, str]:
+        if path is None:
+            return "", ""
+        self.files.keep(request, path)
+        return "", read_text(path, language)
+
+    @in_place
+    def score_one(self, text: str, language: Language) -> str:
+        return views.answer(self.service.score(text, language), self.service.points, language)
+
+    def again(self, text: str, shown: str | None, language: Language, *of_others: Any) -> tuple[Any, ...]:
+        # what was not shown when the language was chosen is left alone: it may have come in the meantime
+        one = self.score_one(text, language) if shown and text.strip() else gr.skip()
+        return one, *self.of_class.again(language, *of_others)
+
+    @as_api_error
+    def score(self, text: str, language: str = "pt") -> dict[str, Any]:
+        """Score one essay: predicted, expected, confidence, p_0 to p_10, low, high, tokens, truncated and warnings."""
+        found = self.service.score(text, "en" if language == "en" else "pt")
+        return {**found.score, "warnings": found.warnings}
+
+
+def blocks(service: Service, files: Files) -> gr.Blocks:
+    """Return the page.
+
+    Args:
+        service: The model behind it.
+        files: Where uploads and downloads lie.
+    """
+
+    def closed(request: gr.Request) -> None:
+        files.forget(request)
+        # Gradio keeps what each tab last sent and was shown, whether it is closed or not
+        page.state_holder.session_data.pop(request.session_hash, None)
+
+    with gr.Blocks(title="Redações", analytics_enabled=False) as page:
+        head = gr.HTML(views.heading(service, "pt"))
+        state = gr.HTML(views.status(service, "pt"))
+        language = gr.Radio([("Português", "pt"), ("English", "en")], value="pt", elem_id="language")
+        with gr.Tab("Corrigir") as tab_one:
+            essay = gr.Textbox(lines=12, max_lines=24, elem_id="essay")
+            upload = gr.File(file_types=[".docx", ".odt", ".txt"], height=140, elem_id="upload")
+            button = gr.Button(variant="primary", elem_id="score")
+            result = gr.HTML(elem_id="result")
+        with gr.Tab("Turma") as tab_many:
+            of_class = ClassTab(service, files)
+        with gr.Tab("Modelo") as tab_model:
+            about = gr.HTML(elem_id="about")
+
+        handlers = _Handlers(service, files, of_class)
+        words = [head, state, language, tab_one, tab_many, tab_model, essay, upload, button, about, *of_class.words]
+        private = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
+        page.load(handlers.opened, None, [language, *words], **private)
+        switched = language.input(handlers.labels, language, words, js=SPEAK, **private)
+        switched.then(
+            handlers.again,
+            [essay, result, language, of_class.scored, of_class.summary, of_class.opened, of_class.shown],
+            [result, of_class.summary, of_class.shown],
+            api_visibility="private",
+            concurrency_id="score",
+        )
+        timer = gr.Timer(1)
+        timer.tick(handlers.look, language, [head, state, about, timer], **private)
+        upload.upload(in_place(handlers.read, gr.skip()), [upload, language], [result, essay], **private)
+        one = button.click(
+            handlers.score_one, [essay, language], result, api_visibility="private", concurrency_id="score"
+        )
+        # no result stays, nor comes, beneath what it is not of; in the browser, so that nothing of it comes late
+        essay.change(None, None, result, js="() => ''", cancels=one)
+        of_class.listen(language)
+        gr.api(handlers.score, api_name="score", concurrency_id="score", concurrency_limit=AT_ONCE)
+        page.unload(closed)
+    page.state_session_capacity = TABS
+    page.queue(max_size=WAITING, default_concurrency_limit=AT_ONCE)
+    return page
+
+
+def application(service: Service, files: Files) -> FastAPI:
+    """Return the page with ``/health`` (200 when the model is ready, 503 before, 500 if it failed) and ``/version``."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.get("/health")
+    def health() -> JSONResponse:
+        codes = {"ready": 200, "loading": 503, "failed": 500}
+        reason = {"reason": service.failure} if service.failure else {}
+        return JSONResponse({"state": service.state, **reason}, codes[service.state])
+
+    @app.get("/version")
+    def which() -> dict[str, Any]:
+        digest = service.scorer("en").digest if service.state == "ready" else None
+        commit = (service.run or {}).get("commit")
+        return {
+            "version": version("redacoes"),
+            "model": service.model,
+            "digest": digest,
+            "commit": commit and commit["hash"],
+        }
+
+    return gr.mount_gradio_app(
+        app,
+        blocks(service, files),
+        path="/",
+        footer_links=["api"],
+        max_file_size=f"{MEGABYTES}mb",
+        ssr_mode=False,
+        pwa=False,
+        theme=THEME,
+        head=HEAD + printing.HEAD,
+    )
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket on which the page can answer. Raises UserError where the port is taken or may not be used."""
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except (OSError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise UserError(f"{host}:{port} cannot be used: {why}; choose another with --host or --port") from error
+
+
+class _Server(uvicorn.Server):
+    """A server that ends by SIGTERM or Ctrl-C, and tells of it once all that it runs has ended."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Not as uvicorn does, which raises the signal again while requests are still being ended."""
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to end; what fails from now on does so because a tab was open."""
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        super().handle_exit(sig, frame)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C has ended it."""
+        return signal.SIGINT in self._captured_signals
+
+
+def serve(service: Service, taken: socket.socket, folder: Path) -> None:
+    """Answer until SIGTERM; Ctrl-C raises KeyboardInterrupt in the end."""
+    # Gradio uses a constant that Starlette has renamed, and each request would say so
+    warnings.filterwarnings("ignore", message="'HTTP_422_UNPROCESSABLE_ENTITY'")
+    config = uvicorn.Config(
+        application(service, Files(folder)),
+        log_level="error",
+        access_log=False,
+        timeout_graceful_shutdown=GRACE,
+    )
+    server = _Server(config)
+    server.run(sockets=[taken])
+    if server.interrupted:
+        raise KeyboardInterrupt

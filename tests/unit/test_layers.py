@@ -1,0 +1,74 @@
+"""The packages of the library stand on each other in one order, and no module in a circle."""
+
+import ast
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+from tests.support import ROOT
+
+LIBRARY = ROOT / "redacoes"
+LAYERS = (  # a package imports from those before its line, and from itself
+    {"redacoes"},
+    {"essays", "evaluation", "tracking"},
+    {"learning"},
+    {"inference"},
+    {"explain", "release"},
+    {"web"},
+    {"cli"},
+)
+LONGEST = 400  # lines of a module
+MODULES = {
+    path.relative_to(ROOT).with_suffix("").as_posix().replace("/", "."): path
+    for path in LIBRARY.rglob("*.py")
+    if path.name != "__init__.py"
+}
+
+
+def package(module: str) -> str:
+    """Return the package of a module, or `redacoes` for one of the root."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 2 else parts[0]
+
+
+def imports(path: Path) -> set[str]:
+    """Return the modules of the library that a module imports, within its functions too."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names & MODULES.keys()
+
+
+def floor(module: str) -> int:
+    """Return the number of a module's layer, counted from the root."""
+    return next(number for number, layer in enumerate(LAYERS) if package(module) in layer)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_from_the_layers_below_and_its_own_package_alone(module: str) -> None:
+    upwards = {
+        other
+        for other in imports(MODULES[module])
+        if package(other) != package(module) and floor(other) >= floor(module)
+    }
+    assert upwards == set()
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    TopologicalSorter({module: imports(path) for module, path in MODULES.items()}).prepare()
+
+
+def test_a_package_holds_its_docstring_alone() -> None:
+    """So that no stage depends on it, and dvc.yaml need not list it."""
+    for path in LIBRARY.glob("**/__init__.py"):
+        if path.parent != LIBRARY:
+            [statement] = ast.parse(path.read_text(encoding="utf-8")).body
+            assert isinstance(statement, ast.Expr)
+
+
+def test_no_module_is_longer_than_can_be_read_at_once() -> None:
+    assert {module for module, path in MODULES.items() if len(path.read_text().splitlines()) > LONGEST} == set()
