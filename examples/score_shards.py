@@ -48,6 +48,7 @@ from redacoes.files import abandoned
 from redacoes.inference import metadata as inference_metadata
 from redacoes.inference import resolve
 from redacoes.inference.scorer import Scorer
+from redacoes.layout import SCORER
 from redacoes.learning import checkpoint
 
 KEY = b"redacoes"  # in an output's metadata: what it was made of
@@ -262,7 +263,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("shards", metavar="SHARDS", type=Path, help="a folder of .parquet files")
     parser.add_argument("out", metavar="OUT", type=Path, help="the folder to write")
-    parser.add_argument("--model", default=str(inference_metadata.SCORER), help="as in redacoes score (%(default)s)")
+    parser.add_argument("--model", default=str(SCORER), help="as in redacoes score (%(default)s)")
     parser.add_argument("--backend", choices=("tensorflow", "onnx"), default="tensorflow", help="(%(default)s)")
     parser.add_argument("--text-column", metavar="NAME", default="essay", help="(%(default)s)")
     parser.add_argument("--workers", metavar="N", type=int, default=2, help="processes (%(default)s)")

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from redacoes.errors import UserError, exit_on_user_error, nearest
+from redacoes.layout import PARAMS
 
 COMMANDS = (
     "adopt",
@@ -66,7 +67,7 @@ def _hint_of_project(command: str) -> Iterator[None]:
     """
     here = Path.cwd()
     found = next((folder for folder in (here, *here.parents) if (folder / ".dvc/config").is_file()), here)
-    if command in OF_PROJECT and found == here and not Path("params.yaml").is_file():
+    if command in OF_PROJECT and found == here and not Path(PARAMS).is_file():
         raise UserError("this folder is no project; go to that which holds params.yaml and .dvc, and run it there")
     hint = f"the project's folder is another: cd {shlex.quote(str(found))}"
     if found != here and command in OF_PROJECT:

@@ -2,6 +2,8 @@
 
 import argparse
 
+from redacoes.layout import SCORER
+
 REVISION = "a branch, tag, commit, experiment, or 'workspace'"
 
 
@@ -9,7 +11,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     """Describe which model is used."""
     parser.add_argument(
         "--model",
-        default="models/scorer",
+        default=str(SCORER),
         help="a folder, a branch, tag, commit or experiment, or OWNER/NAME@HASH on the Hub (%(default)s)",
     )
 

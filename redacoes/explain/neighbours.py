@@ -21,8 +21,8 @@ from tqdm import tqdm
 from redacoes.errors import UserError
 from redacoes.essays import arrow
 from redacoes.files import read_json, staged, write_json
-from redacoes.inference.metadata import SCORER
 from redacoes.inference.scorer import Forward, Reading, Scorer, digest_of
+from redacoes.layout import SCORER, TOKENIZED
 from redacoes.learning.checkpoint import WEIGHTS
 from redacoes.tracking.dvc_hashes import folder_md5
 from redacoes.tracking.revisions import Folder
@@ -30,7 +30,6 @@ from redacoes.tracking.revisions import Folder
 Floats = NDArray[np.float32]
 
 SPLITS = Path("data", "splits")
-TOKENIZED = "data/tokenized"
 CACHE = Path(".work", "neighbours")
 ROWS_BY_AXIS = 16  # essays for each axis that is kept, the widest first: of fewer, its width would be mere chance
 LEAST_AXES = 8

@@ -14,19 +14,18 @@ from redacoes.errors import MEND, UserError
 from redacoes.evaluation.decision import Decision, Rule
 from redacoes.evaluation.ordinal import ProportionalOdds
 from redacoes.files import read_object
+from redacoes.layout import PARAMS, SCORER, SPLITS, SURFACE
 from redacoes.learning.text_regression import FILES, TextRegression
 from redacoes.tracking.revisions import WORKSPACE, Folder, Revision
 from redacoes.tracking.staleness import stale
 
 KEY = "redacoes"
-SCORER = Path("models", "scorer")
-DECISION = "decision.json"
-SURFACE = Path("models", "surface")
+DECISION = "decision.json"  # in a model's folder, or beside it
 SEEN = ("max_length", "truncation")  # of a long essay
 SCALE = ("score_scale", "max_score")
 
 
-def provenance(revision: Revision) -> dict[str, Any]:
+def of_revision(revision: Revision) -> dict[str, Any]:
     """Return what is needed to make a revision's model again, and to use it as it was tested.
 
     Returns:
@@ -38,14 +37,14 @@ def provenance(revision: Revision) -> dict[str, Any]:
     Raises:
         UserError: The revision has no `params.yaml`, or its `dvc.lock` no run of `prepare`.
     """
-    splits = revision.hash_of("prepare", "data/splits") if "prepare" in revision.lock else None
+    splits = revision.hash_of("prepare", SPLITS) if "prepare" in revision.lock else None
     if splits is None:
         raise UserError(f"dvc.lock of {revision.name} records no data/splits; run dvc repro")
-    params = revision.yaml("params.yaml")
+    params = revision.yaml(PARAMS)
     return {
         "commit": revision.commit or _git(revision.root, "rev-parse", "--verify", "HEAD").strip(),
         "splits_md5": splits,
-        "params_sha256": sha256(revision.text("params.yaml").encode()).hexdigest(),
+        "params_sha256": sha256(revision.text(PARAMS).encode()).hexdigest(),
         "tokenize": {name: params["tokenize"][name] for name in SEEN},
         "scale": {name: params["data"][name] for name in SCALE},
     }
@@ -71,7 +70,7 @@ def of_folder(folder: Path, root: Path) -> tuple[dict[str, Any], str]:
         return {}, f"the workspace is not what dvc.lock records ({stage}: {reasons[stage][0]}); run dvc repro"
     if changed := _git(root, "status", "--porcelain", "--untracked-files=no").splitlines():
         return {}, f"git has changes that are not committed ({changed[0][3:]}); commit them first"
-    return provenance(Revision(WORKSPACE, root)), ""
+    return of_revision(Revision(WORKSPACE, root)), ""
 
 
 def _git(root: Path, *arguments: str) -> str:
@@ -173,7 +172,7 @@ def _recorded(folder: Path, key: str, locked: tuple[str, str], names: Sequence[s
     values = (read_object(folder / "config.json").get(KEY) or {}).get(key)
     project, (stage, section) = Folder(folder.absolute().parents[1]), locked
     if values is None and folder.absolute().parts[-2:] == SCORER.parts and project.holds("dvc.lock"):
-        values = project.lock.get(stage, {}).get("params", {}).get("params.yaml", {}).get(section)
+        values = project.lock.get(stage, {}).get("params", {}).get(PARAMS, {}).get(section)
     return {name: values[name] for name in names} if values else {}
 
 

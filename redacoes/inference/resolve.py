@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from redacoes.errors import UserError, nearest
-from redacoes.inference.metadata import DECISION, SCORER, SURFACE, load_decision
+from redacoes.inference.metadata import DECISION, load_decision
+from redacoes.layout import SCORER, SURFACE
 from redacoes.learning.text_regression import FILES
 
 MISSING = f"there is no {SCORER} yet; `dvc repro` makes it, or `dvc pull` fetches it"

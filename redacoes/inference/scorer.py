@@ -18,6 +18,7 @@ from redacoes.errors import UserError, warn
 from redacoes.essays.cleaning import clean
 from redacoes.evaluation.decision import Decision, expected_score, softmax
 from redacoes.inference import metadata, resolve
+from redacoes.layout import SCORER
 from redacoes.learning import checkpoint, tokens
 from redacoes.learning.batching import Ragged, sorted_batches
 from redacoes.learning.text_regression import FILES, TextRegression
@@ -87,7 +88,7 @@ class Scorer:
     @classmethod
     def load(
         cls,
-        model: str | Path = metadata.SCORER,
+        model: str | Path = SCORER,
         backend: Backend = "tensorflow",
         root: Path = Path(),
         threads: int | None = None,

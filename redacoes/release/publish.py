@@ -1,17 +1,15 @@
-"""The model on the Hugging Face Hub: what is sent, when that is refused, and the one commit that holds all of it.
+"""The one commit on the Hugging Face Hub that holds a model; what is in it is in `bundle`.
 
-What the card says is in `card`. Nothing here needs TensorFlow, and nothing here prints a token: messages of other
+Nothing here needs TensorFlow, and nothing here prints a token: messages of other
 programs are told without it, and without the query of a URL, which may be a signature.
 """
 
 import json
 import re
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from subprocess import run
 from typing import Any
 
 import requests
@@ -26,31 +24,14 @@ from huggingface_hub.utils import disable_progress_bars, logging, validate_repo_
 from huggingface_hub.utils.sha import git_hash
 
 from redacoes.errors import UserError, first_line
-from redacoes.files import WORK, read_object, whole
-from redacoes.inference.metadata import (
-    DECISION,
-    SCORER,
-    SURFACE,
-    load_decision,
-    portable_config,
-    provenance,
-    text_files,
-)
-from redacoes.learning.checkpoint import INDEX, TOKENIZER_FILES, WEIGHTS, load_config
+from redacoes.learning.checkpoint import INDEX, TOKENIZER_FILES, WEIGHTS
 from redacoes.learning.hub import online
 from redacoes.learning.text_regression import FILES
-from redacoes.release import card
-from redacoes.tracking.integrity import verify
-from redacoes.tracking.provenance import describe, problems
-from redacoes.tracking.revisions import WORKSPACE, Revision
-from redacoes.tracking.staleness import stale
+from redacoes.release.bundle import Files
 
-DRAFT = WORK / "publish"  # where a dry run writes unless told otherwise
 FAILURES = (requests.RequestException, OSError, RuntimeError, ValueError)  # of huggingface_hub
 UNKNOWN = "the Hub may still be doing it: run the same again, which changes nothing if it is done"
 HOW_TO_LOG_IN = "make one that may write at https://huggingface.co/settings/tokens, and give it to `hf auth login`"
-
-Files = Mapping[str, Path | bytes]  # what is sent, by its name in the repository
 
 
 @dataclass(frozen=True)
@@ -68,123 +49,6 @@ class Published:
     sent: list[str]
     removed: list[str]
     others: list[str]
-
-
-# ---- what is sent ----------------------------------------------------------------------------------------------------
-
-
-def require_publishable(root: Path) -> None:
-    """Raise UserError, with the command that helps, unless HEAD says all that made the model and the metrics here.
-
-    Args:
-        root: The project's folder.
-    """
-    _require_clean(root)
-    if found := problems(root):
-        raise UserError(found[0])
-    lock = Revision(WORKSPACE, root).lock
-    _require_own_metrics(lock)
-    _require_intact(root, lock)
-    for stage, reasons in stale(root).items():
-        raise UserError(
-            f"dvc.lock records no run of {stage} as code, parameters and data are now ({reasons[0]}): run `dvc repro`, "
-            "and commit dvc.lock and metrics/"
-        )
-
-
-def _require_clean(root: Path) -> None:
-    shown = run(
-        ["git", "-c", "core.quotepath=false", "status", "--porcelain", "."],
-        cwd=root,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if shown.returncode:
-        raise UserError(f"git does not know {root} ({first_line(UserError(shown.stderr))}); run this from the project")
-    if changed := [line[3:] for line in shown.stdout.splitlines()]:
-        more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
-        raise UserError(
-            f"{', '.join(changed[:3])}{more} in the workspace, and not in a commit, from which the model must be made "
-            "again: commit (`git add --all && git commit`), or `git stash --include-untracked`"
-        )
-
-
-def _require_own_metrics(lock: Mapping[str, Any]) -> None:
-    made, measured = (
-        next((entry["md5"] for entry in lock.get(stage, {}).get(side, []) if entry["path"] == SCORER.as_posix()), None)
-        for stage, side in (("train", "outs"), ("evaluate", "deps"))
-    )
-    if made != measured:
-        raise UserError(
-            f"metrics/evaluation.json is of another model (md5 {measured} in dvc.lock) than {SCORER} (md5 {made}): run "
-            "`dvc repro`, and commit dvc.lock and metrics/"
-        )
-
-
-def _require_intact(root: Path, lock: Mapping[str, Any]) -> None:
-    """Hold every byte of the scorer, of the rule and of the metrics against dvc.lock."""
-    outs = [out["path"] for stage in lock.values() for out in stage.get("outs", [])]
-    needed = [
-        path
-        for path in outs
-        if path in (SCORER.as_posix(), SURFACE.as_posix(), f"models/{DECISION}") or re.match(r"metrics/.*\.json$", path)
-    ]
-    for finding in verify(root, progress=False, only=needed).findings:
-        if finding.is_error or not (root / finding.output).exists():
-            raise UserError(f"{finding.what}: run `{finding.remedy or 'redacoes verify'}`")
-
-
-def collect(root: Path, repository: str, branch: str) -> Files:
-    """Return what is sent: weights and tokenizer as they are, configuration with the rule, the rule, and the card.
-
-    Args:
-        root: The project's folder, which :func:`require_publishable` has found fit.
-        repository: The repository on the Hub, ``owner/name``.
-        branch: The branch to publish to, which the card's code names.
-    """
-    head = Revision("HEAD", root)
-    scorer = root / SCORER
-    files: dict[str, Path | bytes] = {path.name: path for path in sorted(scorer.iterdir())}
-    load_config(scorer)  # refuses one that asks for code
-    decision, made_by = load_decision(scorer), provenance(head)
-    files |= {path.name: path for path in text_files(scorer, decision)}
-    config = portable_config(read_object(scorer / "config.json"), decision, made_by)
-    found = {**head.yaml("metrics/baseline.json"), **head.yaml("metrics/zero_shot.json")}
-    baselines = {name: of["test"] for name, of in found.items() if of != "off"}
-    scores = head.yaml("metrics/data.json")["scores"]
-    page = card.write(
-        card.Run(repository, branch, describe(head), scores, baselines, decision, made_by),
-    )
-    files |= {"config.json": _json(config), DECISION: _json(decision.to_dict()), "README.md": page.encode()}
-    return files
-
-
-def _json(values: Mapping[str, Any]) -> bytes:
-    return (json.dumps(values, indent=2, ensure_ascii=False, sort_keys=True, allow_nan=False) + "\n").encode()
-
-
-def size(source: Path | bytes) -> int:
-    """Return the bytes of a file that is sent."""
-    return source.stat().st_size if isinstance(source, Path) else len(source)
-
-
-def write(files: Files, folder: Path) -> None:
-    """Write what would be sent into `folder`, whole or not at all.
-
-    Raises:
-        UserError: Something stands there already that no dry run of this project wrote by itself.
-    """
-    if folder != DRAFT and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"{folder} exists, and nothing in it is replaced: name a new folder")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with whole(folder) as draft:
-        draft.mkdir()
-        for name, source in files.items():
-            (draft / name).write_bytes(source.read_bytes() if isinstance(source, Path) else source)
-
-
-# ---- sending it ------------------------------------------------------------------------------------------------------
 
 
 def require_name(repository: str) -> None:

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from redacoes.errors import UserError
+from redacoes.layout import HEADLINE, PARAMS
 
-HEADLINE = "metrics/headline.json"
-PARAMETERS = "params.yaml"
 DONE = "success"
 WORKSPACE = "workspace"  # as DVC names it
 
@@ -108,6 +107,6 @@ def _parameters(state: Any) -> dict[str, Any]:
     for file, read in state.data.params.items() if state.data else ():
         if not isinstance(read.get("data"), dict):
             return {}
-        prefix = "" if file == PARAMETERS else f"{file}:"
+        prefix = "" if file == PARAMS else f"{file}:"
         found |= {f"{prefix}{key}": value for key, value in flatten(read["data"]).items()}
     return found

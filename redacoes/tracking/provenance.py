@@ -6,6 +6,7 @@ from subprocess import run
 from typing import Any
 
 from redacoes.errors import UserError
+from redacoes.layout import DATA, EVALUATION, PARAMS
 from redacoes.tracking.revisions import WORKSPACE, Revision
 from redacoes.tracking.staleness import stale
 
@@ -28,11 +29,11 @@ def describe(revision: Revision) -> dict[str, Any]:
     found: dict[str, Any] = {
         "revision": revision.name,
         "commit": _commit(revision) if revision.in_git else None,
-        "parameters": revision.yaml("params.yaml"),
+        "parameters": revision.yaml(PARAMS),
         "data": _data(revision),
         "environment": _packages(revision),
         "metrics": _metrics(revision),
-        "best_baseline": revision.yaml("metrics/evaluation.json").get("best_baseline"),
+        "best_baseline": revision.yaml(EVALUATION).get("best_baseline"),
     }
     if revision.name == WORKSPACE and revision.in_git:
         found["problems"] = problems(revision.root)
@@ -67,8 +68,8 @@ def _commit(revision: Revision) -> dict[str, str]:
 
 
 def _data(revision: Revision) -> dict[str, Any]:
-    csv = revision.yaml("params.yaml")["data"]["csv"]
-    summary = revision.yaml("metrics/data.json")
+    csv = revision.yaml(PARAMS)["data"]["csv"]
+    summary = revision.yaml(DATA)
     return {
         "file": csv,
         "md5": revision.hash_of("prepare", csv),

@@ -18,6 +18,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from redacoes.errors import UserError, first_line, nearest
+from redacoes.layout import CROSSVAL, CROSSVAL_PREDICTIONS, PARAMS, PREDICTIONS
 
 WORKSPACE = "workspace"
 # of a branch, here or of a remote, a tag, or an experiment, which DVC keeps under the hash of its commit
@@ -144,7 +145,7 @@ class Revision:
 
     def require_same_data(self, other: "Revision") -> None:
         """Raise UserError unless both revisions learnt from the same bytes: a row id leads back to one file alone."""
-        files = [revision.yaml("params.yaml")["data"]["csv"] for revision in (self, other)]
+        files = [revision.yaml(PARAMS)["data"]["csv"] for revision in (self, other)]
         mine, its = (revision.hash_of("prepare", file) for revision, file in zip((self, other), files, strict=True))
         if mine != its:
             raise UserError(
@@ -154,17 +155,16 @@ class Revision:
 
     def predictions(self) -> pd.DataFrame:
         """Return `metrics/predictions.csv`, with the row id as index."""
-        return pd.read_csv(io.StringIO(self.text("metrics/predictions.csv")), index_col="row")
+        return pd.read_csv(io.StringIO(self.text(PREDICTIONS)), index_col="row")
 
     def crossval(self) -> pd.DataFrame | None:
         """Return the model's rows of `metrics/crossval.csv`, by repeat and row id, or None where it was off.
 
         Columns: fold, unit, and those of :meth:`predictions`.
         """
-        summary = "metrics/crossval.json"
-        if not self.holds(summary) or "folds" not in self.yaml(summary):
+        if not self.holds(CROSSVAL) or "folds" not in self.yaml(CROSSVAL):
             return None
-        table = pd.read_csv(io.StringIO(self.text("metrics/crossval.csv")), index_col=["repeat", "row"])
+        table = pd.read_csv(io.StringIO(self.text(CROSSVAL_PREDICTIONS)), index_col=["repeat", "row"])
         return table.filter(regex=r"^(fold|unit|score|predicted|expected|p_\d+)$")
 
 

@@ -21,10 +21,10 @@ from redacoes.essays.cleaning import clean
 from redacoes.explain.attribution import Attribution, score_with_occlusion
 from redacoes.explain.neighbours import Neighbour, Neighbours
 from redacoes.explain.sentences import sentences
-from redacoes.inference.metadata import SCORER
 from redacoes.inference.resolve import MISSING, PUBLISHED
 from redacoes.inference.scorer import Backend, Scorer
 from redacoes.languages import Language
+from redacoes.layout import CONFUSION, SCORER
 from redacoes.tracking.provenance import describe
 from redacoes.tracking.revisions import WORKSPACE, Folder, Revision
 from redacoes.web.texts import say
@@ -119,7 +119,7 @@ class Service:
             in_clone = Path(".dvc").is_dir()
             revision = Revision(WORKSPACE if here else self.model, Path()) if in_clone else Folder(Path())
             self.run = describe(revision)
-            self.confusion = pd.read_csv(io.StringIO(revision.text("metrics/confusion.csv")))
+            self.confusion = pd.read_csv(io.StringIO(revision.text(CONFUSION)))
         except UserError as error:
             self.unknown = str(error)
 

@@ -34,7 +34,7 @@ def scorer(trained: Scorer) -> Scorer:
 def exported(origin: Folder, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("exports") / "onnx"
     tokenize = params.load(origin.path / "params.yaml").tokenize
-    made_by = metadata.provenance(metadata.Revision("workspace", origin.path))
+    made_by = metadata.of_revision(metadata.Revision("workspace", origin.path))
     export.export(origin.path / "models/scorer", "onnx", False, folder, made_by, ESSAYS[:8], tokenize)
     return folder
 

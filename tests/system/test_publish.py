@@ -23,7 +23,7 @@ from redacoes.errors import UserError
 from redacoes.evaluation.decision import Decision, softmax
 from redacoes.inference.metadata import load_decision, load_text
 from redacoes.learning.text_regression import FILES
-from redacoes.release import card, publish
+from redacoes.release import bundle, card, publish
 from redacoes.tracking.provenance import describe
 from redacoes.tracking.revisions import Revision
 from tests.support.command import redacoes, serve_status
@@ -53,9 +53,9 @@ def project(tmp_path_factory: pytest.TempPathFactory, pulled: Clone) -> Clone:
 
 
 @pytest.fixture(scope="module")
-def files(project: Clone) -> publish.Files:
-    publish.require_publishable(project.path)
-    return publish.collect(project.path, REPOSITORY, "main")
+def files(project: Clone) -> bundle.Files:
+    bundle.require_publishable(project.path)
+    return bundle.collect(project.path, REPOSITORY, "main")
 
 
 @pytest.fixture
@@ -67,11 +67,11 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[UploadHub]:
         yield server
 
 
-def send(files: publish.Files, branch: str = "main", private: bool = False, token: str = TOKEN):
+def send(files: bundle.Files, branch: str = "main", private: bool = False, token: str = TOKEN):
     return publish.publish(files, REPOSITORY, branch, private, HfApi(token=token))
 
 
-def contents(files: publish.Files) -> dict[str, bytes]:
+def contents(files: bundle.Files) -> dict[str, bytes]:
     return {name: source.read_bytes() if isinstance(source, Path) else source for name, source in files.items()}
 
 
@@ -91,7 +91,7 @@ def assert_no_secret(text: str, hub: UploadHub) -> None:
 
 
 def test_weights_and_tokenizer_are_sent_as_they_are_and_the_configuration_says_what_made_them(
-    project: Clone, files: publish.Files
+    project: Clone, files: bundle.Files
 ) -> None:
     scorer = {path.name: path.read_bytes() for path in (project.path / "models/scorer").iterdir()}
     sent = contents(files)
@@ -108,7 +108,7 @@ def test_weights_and_tokenizer_are_sent_as_they_are_and_the_configuration_says_w
     assert made_by["decision"] == json.loads(sent["decision.json"]) == json.loads(project.text("models/decision.json"))
 
 
-def test_the_card_holds_the_metrics_of_the_run_as_the_hub_reads_them(project: Clone, files: publish.Files) -> None:
+def test_the_card_holds_the_metrics_of_the_run_as_the_hub_reads_them(project: Clone, files: bundle.Files) -> None:
     metadata = ModelCard(contents(files)["README.md"].decode()).data
     evaluation, intervals = (
         json.loads(project.text(f"metrics/{name}.json"))["test"] for name in ("evaluation", "intervals")
@@ -126,7 +126,7 @@ def test_the_card_holds_the_metrics_of_the_run_as_the_hub_reads_them(project: Cl
     }
 
 
-def test_the_card_says_in_both_languages_what_must_be_known(project: Clone, files: publish.Files) -> None:
+def test_the_card_says_in_both_languages_what_must_be_known(project: Clone, files: bundle.Files) -> None:
     text = contents(files)["README.md"].decode()
     portuguese, english = text.split("## Português")[1].split("## English")
     data, decision = (json.loads(project.text(name)) for name in ("metrics/data.json", "models/decision.json"))
@@ -170,7 +170,7 @@ def test_the_card_of_another_run_says_what_differs(project: Clone) -> None:
         assert wanted in text
 
 
-def test_a_dry_run_needs_no_token_and_no_network(project: Clone, files: publish.Files) -> None:
+def test_a_dry_run_needs_no_token_and_no_network(project: Clone, files: bundle.Files) -> None:
     project.environment["HF_ENDPOINT"] = NOWHERE
     done = project.run(sys.executable, "-m", "redacoes.cli", "publish", REPOSITORY, "--dry-run")
     folder = project.path / ".work/publish"
@@ -182,7 +182,7 @@ def test_a_dry_run_needs_no_token_and_no_network(project: Clone, files: publish.
     assert "nothing was sent" in done.stdout
     assert done.stderr == ""
     with pytest.raises(UserError, match="exists, and nothing in it is replaced"):
-        publish.write(files, project.path / "stages")
+        bundle.write(files, project.path / "stages")
     assert project.git("status", "--porcelain") == ""
 
 
@@ -210,7 +210,7 @@ def altered(project: Clone, name: str, content: str, commit: bool = False) -> It
 
 def refusal(project: Clone) -> str:
     with pytest.raises(UserError) as caught:
-        publish.require_publishable(project.path)
+        bundle.require_publishable(project.path)
     return str(caught.value)
 
 
@@ -308,7 +308,7 @@ def as_a_stranger(hub: UploadHub, folder: Path, *arguments: str) -> str:
 
 
 def test_the_model_is_published_in_one_commit_and_a_repeat_changes_nothing(
-    project: Clone, files: publish.Files, hub: UploadHub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    project: Clone, files: bundle.Files, hub: UploadHub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     first = redacoes(project, "publish", REPOSITORY)
@@ -337,7 +337,7 @@ def test_the_model_is_published_in_one_commit_and_a_repeat_changes_nothing(
     ids=lambda value: value.path if isinstance(value, Fault) else None,
 )
 def test_a_failure_leaves_the_repository_as_it_was_and_says_so(
-    files: publish.Files, hub: UploadHub, fault: Fault, reason: str
+    files: bundle.Files, hub: UploadHub, fault: Fault, reason: str
 ) -> None:
     hub.create(REPOSITORY)
     before = hub.commit(REPOSITORY, {"README.md": b"an older card"})
@@ -354,27 +354,27 @@ def test_a_failure_leaves_the_repository_as_it_was_and_says_so(
     assert held(hub) == contents(files)
 
 
-def test_an_upload_that_is_cut_once_is_tried_again(files: publish.Files, hub: UploadHub) -> None:
+def test_an_upload_that_is_cut_once_is_tried_again(files: bundle.Files, hub: UploadHub) -> None:
     hub.cut_uploads = 1
     send(files)
     assert not hub.cut_uploads
     assert held(hub) == contents(files)
 
 
-def test_a_new_repository_that_got_no_model_is_named(files: publish.Files, hub: UploadHub) -> None:
+def test_a_new_repository_that_got_no_model_is_named(files: bundle.Files, hub: UploadHub) -> None:
     hub.fault = Fault("/commit/", ("POST",), status=500)
     with pytest.raises(UserError, match=r"ana/redacoes was created, and holds no model$"):
         send(files)
     assert held(hub) == {}
 
 
-def test_a_commit_whose_answer_was_lost_counts(files: publish.Files, hub: UploadHub) -> None:
+def test_a_commit_whose_answer_was_lost_counts(files: bundle.Files, hub: UploadHub) -> None:
     hub.lose_answer = True
     assert send(files).commit == hub.repositories[REPOSITORY].branches["main"]
     assert held(hub) == contents(files)
 
 
-def test_nobody_else_may_publish_and_a_wrong_token_is_called_that(files: publish.Files, hub: UploadHub) -> None:
+def test_nobody_else_may_publish_and_a_wrong_token_is_called_that(files: bundle.Files, hub: UploadHub) -> None:
     for token, reason in {
         "hf_bia": "the token may not write to ana/redacoes",
         "hf_wrong": "the token is not valid any more",
@@ -397,7 +397,7 @@ def test_a_hub_that_does_not_answer_is_told_in_one_sentence(project: Clone, monk
     assert TOKEN not in done.stdout + done.stderr
 
 
-def test_another_branch_is_created_by_the_publish_and_by_no_failed_one(files: publish.Files, hub: UploadHub) -> None:
+def test_another_branch_is_created_by_the_publish_and_by_no_failed_one(files: bundle.Files, hub: UploadHub) -> None:
     hub.create(REPOSITORY)
     before = dict(hub.repositories[REPOSITORY].branches)
     hub.fault = Fault("/commit/", ("POST",), status=500)
@@ -411,7 +411,7 @@ def test_another_branch_is_created_by_the_publish_and_by_no_failed_one(files: pu
 
 
 def test_a_private_repository_is_created_private_and_a_public_one_is_not_taken_for_it(
-    files: publish.Files, hub: UploadHub
+    files: bundle.Files, hub: UploadHub
 ) -> None:
     send(files, private=True)
     assert hub.repositories[REPOSITORY].private
@@ -420,7 +420,7 @@ def test_a_private_repository_is_created_private_and_a_public_one_is_not_taken_f
         send(files, private=True)
 
 
-def test_an_earlier_tokenizer_goes_and_files_of_others_stay(files: publish.Files, hub: UploadHub) -> None:
+def test_an_earlier_tokenizer_goes_and_files_of_others_stay(files: bundle.Files, hub: UploadHub) -> None:
     hub.create(REPOSITORY)
     hub.commit(REPOSITORY, {"merges.txt": b"a b", "model-00001-of-00002.safetensors": b"", "onnx/model.onnx": b"o"})
     done = send(files)
@@ -447,7 +447,7 @@ json.dump(names["logits"].tolist(), sys.stdout)
 
 @pytest.mark.slow
 def test_the_code_of_the_card_gives_a_stranger_the_same_scores(
-    project: Clone, files: publish.Files, hub: UploadHub, tmp_path: Path
+    project: Clone, files: bundle.Files, hub: UploadHub, tmp_path: Path
 ) -> None:
     """In a folder without the project, without its package, by what the card says alone."""
     import datasets
@@ -462,7 +462,7 @@ def test_the_code_of_the_card_gives_a_stranger_the_same_scores(
     probabilities = expected.loc[list(essays["row"]), [f"p_{k}" for k in range(11)]].to_numpy()
     # the rule ordinal, and the regression on the text, as they were sent
     sent = tmp_path / "enviado"
-    publish.write(files, sent)
+    bundle.write(files, sent)
     decision = load_decision(sent)
     _, decided = decision.decide(found, load_text(sent, decision).predict(list(essays["essay"])))
     assert abs(probabilities - decided).max() < 1e-5

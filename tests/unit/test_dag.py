@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from redacoes import layout
 from redacoes.params import Params, Section
 from tests.support import ROOT
 from tools.pin_packages import pinned
@@ -247,6 +248,13 @@ def test_no_stage_runs_before_the_parameters_are_checked() -> None:
 
     assert [stage for stage in STAGES if "check" not in before(stage)] == ["check"]
     assert STAGES["check"]["params"] == [{"params.yaml": None}]  # all of them
+
+
+def test_the_paths_that_others_read_are_those_that_stages_write() -> None:
+    written = {next(iter(out)) if isinstance(out, dict) else out for how in STAGES.values() for out in how["outs"]}
+    paths = {str(value) for name, value in vars(layout).items() if name.isupper()} - {layout.PARAMS}
+    assert paths <= written
+    assert not any("redacoes/layout.py" in how["deps"] for how in STAGES.values())
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from redacoes.cli.options import REVISION
 from redacoes.errors import UserError
 from redacoes.formatting import number, table
+from redacoes.layout import PARAMS
 
 if TYPE_CHECKING:
     from redacoes.evaluation.comparison import Comparison
@@ -30,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
     from redacoes.evaluation.comparison import crossed, paired
     from redacoes.tracking.revisions import Revision
 
-    evaluate = params.load("params.yaml").evaluate
+    evaluate = params.load(PARAMS).evaluate
     how = evaluate.calibration_bins, evaluate.bootstrap
     a, b = (Revision(name, Path()) for name in (options.a, options.b))
     a.require_same_data(b)

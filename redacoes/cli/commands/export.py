@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from redacoes.errors import UserError
+from redacoes.layout import PARAMS, SCORER, SPLITS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -11,7 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", required=True, choices=("onnx", "savedmodel"), help="both take token ids")
     parser.add_argument("--out", required=True, metavar="DIR", type=Path, help="new, empty, or an earlier export")
     parser.add_argument("--int8", action="store_true", help="quantise the weights to 8 bits, and say what that changes")
-    parser.add_argument("--model", metavar="DIR", type=Path, default=Path("models/scorer"), help="default: %(default)s")
+    parser.add_argument("--model", metavar="DIR", type=Path, default=SCORER, help="default: %(default)s")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -25,10 +26,10 @@ def run(options: argparse.Namespace) -> int:
     if options.int8 and options.format != "onnx":
         raise UserError("--int8 is for --format onnx")
     export.check(options.model, options.format, options.out)
-    if not Path("data/splits").is_dir():
+    if not Path(SPLITS).is_dir():
         raise UserError("data/splits is not here, whose test essays check the export; dvc pull data/splits fetches it")
-    tokenize = params.load("params.yaml").tokenize
-    essays = list(arrow.load("data/splits")["test"]["essay"])
+    tokenize = params.load(PARAMS).tokenize
+    essays = list(arrow.load(SPLITS)["test"]["essay"])
     made_by, doubt = metadata.of_folder(options.model, Path())
     if doubt:
         warn(f"the export will not say what made it: {doubt}")

@@ -19,19 +19,19 @@ def run(options: argparse.Namespace) -> int:
     """Return the exit status."""
     from huggingface_hub import HfApi
 
-    from redacoes.release import publish
+    from redacoes.release import bundle, publish
 
     repository, branch = options.repository, options.revision
     if options.out and not options.dry_run:
         raise UserError("--out is where a dry run writes: add --dry-run")
     publish.require_name(repository)
     token = None if options.dry_run else publish.find_token()
-    publish.require_publishable(Path())
-    files = publish.collect(Path(), repository, branch)
-    sizes = {name: publish.size(source) for name, source in files.items()}
+    bundle.require_publishable(Path())
+    files = bundle.collect(Path(), repository, branch)
+    sizes = {name: bundle.size(source) for name, source in files.items()}
     if options.dry_run:
-        folder = options.out or publish.DRAFT
-        publish.write(files, folder)
+        folder = options.out or bundle.DRAFT
+        bundle.write(files, folder)
         print(f"to {repository}, branch {branch}, in one commit{' (private)' if options.private else ''}:")
         print("\n".join(f"  {size:>13,}  {name}" for name, size in sizes.items()))
         print(f"  {sum(sizes.values()):>13,}  bytes in all\nwritten to {folder}; nothing was sent")

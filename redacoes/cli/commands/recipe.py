@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from redacoes.formatting import table
+from redacoes.layout import PARAMS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     if options.flags:
         print(recipes.flags(values))
         return 0
-    changed = parameters_file.edit(Path("params.yaml"), values)
+    changed = parameters_file.edit(Path(PARAMS), values)
     for key in changed:
         print(f"{key}: {values[key]}")
     said = f"{len(changed)} keys of params.yaml were changed" if changed else "params.yaml is so already"
