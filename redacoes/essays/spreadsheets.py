@@ -27,7 +27,7 @@ WIDTHS = 10, 40  # of columns, in characters
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what makes a spreadsheet take a text of a CSV for a formula
 
 
-def write_xlsx(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+def write_xlsx(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
     """Write a workbook of one sheet, whose header stays in sight. Memory does not grow with the rows.
 
     Args:
@@ -35,9 +35,13 @@ def write_xlsx(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]])
         header: What the columns are called.
         rows: Their values: None and NaN are empty cells, numbers and booleans stay such, all else is written as text.
 
+    Returns:
+        How many texts of the rows are longer than a cell may be, and are cut.
+
     Raises:
         UserError: There are more rows or columns than a sheet may have.
     """
+    cut = 0
     if len(header) > COLUMNS:
         raise UserError(f"a worksheet has {COLUMNS} columns at most, and these are {len(header)}; write a .csv")
     with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as parts:
@@ -54,7 +58,9 @@ def write_xlsx(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]])
                 raise UserError(f"a worksheet has {ROWS} rows at most; write a .csv")
             for place, value in enumerate(row):
                 _write(sheet, line, place, value)
+            cut += sum(isinstance(value, str) and len(value) > CELL for value in row)
         workbook.close()
+    return cut
 
 
 def _write(sheet: Any, line: int, place: int, value: Any) -> None:

@@ -239,17 +239,7 @@ def _write_csv_br(draft: Path, parts: Sequence[Path], carried: pa.Schema | None)
 
 
 def _write_xlsx(draft: Path, parts: Sequence[Path], carried: pa.Schema | None) -> None:
-    header, rows = _for_excel(parts, carried)
-    cut = 0
-
-    def counted() -> Iterator[list[Any]]:
-        nonlocal cut
-        for row in rows:
-            cut += sum(isinstance(value, str) and len(value) > spreadsheets.CELL for value in row)
-            yield row
-
-    spreadsheets.write_xlsx(draft, header, counted())
-    if cut:
+    if cut := spreadsheets.write_xlsx(draft, *_for_excel(parts, carried)):
         most = spreadsheets.CELL
         warn(f"{cut} texts have more than {most} characters, which a workbook cannot hold: they are cut; a .csv is not")
 

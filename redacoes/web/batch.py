@@ -14,7 +14,7 @@ from redacoes.errors import FileError
 from redacoes.essays import columns, spreadsheets
 from redacoes.essays.columns import Columns, rows_of
 from redacoes.essays.scoring_input import EssayFile, Window
-from redacoes.essays.spreadsheets import write_csv_br, write_xlsx
+from redacoes.essays.spreadsheets import CELL, write_csv_br, write_xlsx
 from redacoes.formatting import beginning
 from redacoes.inference.batch import typed
 from redacoes.inference.scorer import DECIMALS
@@ -70,6 +70,7 @@ class BatchSummary:
         predicted: How many essays have each score.
         rejected: How many rows cannot be scored.
         fault: The beginning of the first of them; None where there is none.
+        long: How many rows have a text that a workbook cannot hold whole.
     """
 
     path: str
@@ -78,6 +79,7 @@ class BatchSummary:
     predicted: list[int]
     rejected: int
     fault: Row | None
+    long: int
 
     @property
     def scored(self) -> int:
@@ -143,7 +145,8 @@ def score(
         counts[of_row["predicted"]] += 1
     first = [row.beginning(shown) for row in rows if row.score is not None][:SHOWN]
     fault = rejects[0].beginning([]) if rejects else None
-    return rows, BatchSummary(path, Columns(names, essay, student), first, counts, len(rejects), fault)
+    long = sum(any(isinstance(value, str) and len(value) > CELL for value in row.carried.values()) for row in rows)
+    return rows, BatchSummary(path, Columns(names, essay, student), first, counts, len(rejects), fault, long)
 
 
 def _rows(source: EssayFile, windows: Sequence[Window], student: str | None, scores: Iterator[Any]) -> Iterator[Row]:

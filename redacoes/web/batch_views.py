@@ -2,6 +2,7 @@
 
 from html import escape
 
+from redacoes.essays.spreadsheets import CELL
 from redacoes.explain.page import chart
 from redacoes.languages import Language, short
 from redacoes.web.batch import BatchSummary, Row, told_reject
@@ -64,6 +65,9 @@ def many(found: BatchSummary, points: float, language: Language) -> str:
     if found.fault:
         first = told_reject(found.fault.line, found.fault.fault, language)
         text = say("rejected", language, count=found.rejected, first=first)
+        parts.append(f'<p class="warning">{escape(text)}</p>')
+    if found.long:
+        text = say("cut_in_workbook", language, count=found.long, most=CELL)
         parts.append(f'<p class="warning">{escape(text)}</p>')
     steps = [short(step * points, language) for step in range(len(found.predicted))]
     title, hint = say("histogram", language), say("table_hint", language)

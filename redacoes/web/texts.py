@@ -87,6 +87,12 @@ TEXTS: dict[str, tuple[str, str]] = {
     "col_tokens": ("tokens", "tokens"),
     "col_truncated": ("texto cortado", "text cut"),
     "col_reason": ("por que não foi corrigida", "why it was not scored"),
+    "cut_in_workbook": (
+        "Linhas com um texto de mais de {most} caracteres: {count}. Uma célula do Excel não comporta mais: no arquivo "
+        ".xlsx, o fim desses textos é cortado; no .csv, eles estão inteiros.",
+        "Rows with a text of more than {most} characters: {count}. A cell of Excel holds no more: in the .xlsx file "
+        "the end of these texts is cut off; in the .csv they are whole.",
+    ),
     "reject": ("linha {line}, {reason}", "line {line}, {reason}"),
     "row_missing": ("sem a coluna do texto", "without the column of the text"),
     "row_type": ("cuja redação não é um texto", "whose essay is no text"),

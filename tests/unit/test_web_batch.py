@@ -204,6 +204,19 @@ def test_a_file_stays_while_it_is_used_and_is_told_to_be_gone(service: Service, 
             ask()
 
 
+@pytest.mark.parametrize(("language", "says"), [("pt", "32767 caracteres: 1."), ("en", "32767 characters: 1.")])
+def test_who_loses_the_end_of_a_text_to_the_workbook_is_told(
+    service: Service, tmp_path: Path, language: Language, says: str
+) -> None:
+    lengthy = ESSAYS[0] + " e" * 17_000
+    path = tmp_path / "a.csv"
+    pd.DataFrame({"redação": [lengthy, ESSAYS[2]], "aluno": ["Ana", "Bia"]}).to_csv(path, index=False)
+    rows, found = scored(service, path)
+    _, table = batch.downloads(rows, found, service.points, "pt", tmp_path)
+    assert lengthy in table.read_text(encoding="utf-8-sig")
+    assert says in batch_views.many(found, service.points, language)
+
+
 def test_columns_of_a_file_are_told_in_the_users_language(tmp_path: Path) -> None:
     assert batch.look(str(class_file(tmp_path)), "pt") == Columns(["aluno", "redação", "nota"], "redação", "aluno")
     (tmp_path / "a.csv").write_bytes(zipped())
@@ -215,7 +228,7 @@ def a_class(predicted: list[int], count: int = 2) -> BatchSummary:
     score = {"predicted": 7, "expected": 6.84, "low": 5, "high": 9, "truncated": False}
     first = [Row(place, f"<Ana {place}>", {"turma": "3ª B", "t": "<b>"}, score, 0, "") for place in range(1, count + 1)]
     fault = Row(9, "", {}, None, 10, "empty")
-    return BatchSummary("a.csv", Columns(["nome", "turma", "t"], "t", "nome"), first, predicted, 1, fault)
+    return BatchSummary("a.csv", Columns(["nome", "turma", "t"], "t", "nome"), first, predicted, 1, fault, 0)
 
 
 @pytest.mark.parametrize(
