@@ -53,11 +53,12 @@ test-slow: install  ## what takes long: kills, full disks, other environments, l
 
 check: lint test-unit repro test-system test-slow  ## all that CI runs, the quick part first
 
-lint: install  ## ruff, mypy, no essay, secret or large file in git, and no broken link in the guide
+lint: install  ## ruff, mypy, the layers; no essay, secret or large file in git; no broken link in the guide
 	ruff check .
 	ruff format --check .
 	mypy
 	python -m tools.check_staged
+	python -m pytest -q -n 0 tests/unit/test_layers.py
 	$(MAKE) --no-print-directory docs
 
 review: install  ## whether dvc.lock is that of this code, these parameters and this data

@@ -52,6 +52,7 @@ def test_make_check_runs_every_tier_and_the_quick_part_first() -> None:
     programs = r"^(?:ruff check|dvc repro|python -m pytest)\b.*$"
     assert [line.split() for line in re.findall(programs, planned.stdout, re.MULTILINE)] == [
         ["ruff", "check", "."],
+        ["python", "-m", "pytest", "-q", "-n", "0", "tests/unit/test_layers.py"],
         ["python", "-m", "pytest", "tests/unit"],
         ["dvc", "repro"],
         ["python", "-m", "pytest", "tests/model", "tests/system"],

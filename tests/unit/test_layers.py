@@ -18,7 +18,7 @@ LAYERS = (  # a package imports from those before its line, and from itself
     {"web"},
     {"cli"},
 )
-LONGEST = 400  # lines of a module
+LINES, OF_FUNCTION = 400, 60  # at most, of a module and of a function
 MODULES = {
     path.relative_to(ROOT).with_suffix("").as_posix().replace("/", "."): path
     for path in LIBRARY.rglob("*.py")
@@ -70,5 +70,13 @@ def test_a_package_holds_its_docstring_alone() -> None:
             assert isinstance(statement, ast.Expr)
 
 
-def test_no_module_is_longer_than_can_be_read_at_once() -> None:
-    assert {module for module, path in MODULES.items() if len(path.read_text().splitlines()) > LONGEST} == set()
+def test_no_module_or_function_is_longer_than_can_be_read_at_once() -> None:
+    sources = {module: path.read_text(encoding="utf-8") for module, path in MODULES.items()}
+    assert {module for module, source in sources.items() if len(source.splitlines()) > LINES} == set()
+    functions = (
+        (module, node)
+        for module, source in sources.items()
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    )
+    assert {(module, node.name) for module, node in functions if node.end_lineno - node.lineno >= OF_FUNCTION} == set()
