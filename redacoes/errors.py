@@ -1,4 +1,4 @@
-"""The one exception that stands for a user's mistake, how it is told, and the help that its messages share."""
+"""The exception for a user's mistake, how it ends a process, and the help that its messages share."""
 
 import errno
 import os
@@ -14,43 +14,43 @@ MACHINE = {errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 class UserError(Exception):
-    """A mistake that the user can mend: the message is one sentence that says what is wrong and what to do."""
+    """A mistake that the user can correct. The message is one sentence: what is wrong and what to do."""
 
 
 class FileError(UserError):
-    """A file that cannot be read as what it should be.
+    """A file that cannot be read in its expected format.
 
     Attributes:
-        key: What is wrong, by which the page tells it in words of its own.
-        values: What the message names.
+        key: The kind of fault. The page has a text of its own for each.
+        values: The names and numbers in the message.
     """
 
     def __init__(self, message: str, key: str, **values: Any) -> None:
-        """Take the message, its key, and what it names."""
+        """Keep the message, its key and its values."""
         super().__init__(message)
         self.key, self.values = key, values
 
 
 @contextmanager
 def exit_on_user_error() -> Iterator[None]:
-    """End the process with one sentence on stderr if the block fails by what a user can mend.
+    """End the process with one sentence on stderr if the block fails for a reason that a user can correct.
 
-    That is a UserError (exit status 1), a disk that is full or read-only (1), or Ctrl-C (130). Any other exception is a
-    defect of this project and keeps its traceback. That a disk is full, libraries tell in exceptions of their own.
-    Where whoever reads the output has had enough, as `head` has, it ends without a word (141, as by SIGPIPE).
+    These are a UserError (exit status 1), a full or read-only disk (1), and Ctrl-C (130). Any other exception is a
+    defect of this project and keeps its traceback. If the reader of the output has closed the pipe, as `head` does,
+    the process ends silently (141, as by SIGPIPE).
     """
     try:
         yield
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still to be flushed
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes again at exit
         sys.exit(141)
     except UserError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         print("interrupted; nothing was written", file=sys.stderr)
         sys.exit(130)
-    except Exception as error:  # a full disk is told in exceptions of any type; all others are raised again
+    except Exception as error:  # libraries report a full disk by exceptions of any type
         if os.strerror(errno.ENOSPC) in str(error):
             sys.exit("error: the disk is full; free some space and run it again")
         if isinstance(error, OSError) and error.errno in MACHINE:

@@ -22,10 +22,10 @@ def staged(*targets: str) -> Iterator[list[Path]]:
     """Yield one path to write for each target, and move them into place when the block ends without an error.
 
     Args:
-        *targets: The files or folders to write. What stands there is replaced.
+        *targets: The files or folders to write. Existing targets are replaced.
 
     Yields:
-        Paths inside a folder of their own, with the targets' names; nothing exists there yet.
+        Paths in a new folder, with the targets' names. None exists yet.
     """
     with temporary_folder() as folder:
         drafts = []
@@ -41,13 +41,14 @@ def staged(*targets: str) -> Iterator[list[Path]]:
 
 @contextmanager
 def whole(target: Path) -> Iterator[Path]:
-    """Yield one path to write, and move it to `target`, wherever that is, when the block ends without an error.
+    """Yield one path to write, and move it to `target` when the block ends without an error.
 
     Args:
-        target: The file or folder to write. What stands there is replaced.
+        target: The file or folder to write, on any file system. An existing target is replaced.
 
     Yields:
-        A path beside it, in a folder that the next writer of `target` removes after a kill; nothing exists there yet.
+        A path in a new folder beside it, which does not exist yet. If this process is killed, the next writer of
+        `target` removes the folder.
     """
     target = target.absolute()
     prefix = f".{target.name}-"
@@ -58,13 +59,13 @@ def whole(target: Path) -> Iterator[Path]:
 
 
 def write_whole(target: Path, content: str) -> None:
-    """Write a text file whole or not at all, wherever it is."""
+    """Write a text file whole or not at all."""
     with whole(target) as draft:
         draft.write_text(content, encoding="utf-8")
 
 
 def _put(draft: Path, target: Path, aside: Path) -> None:
-    """Put `draft` in the place of `target`; a folder there goes to `aside` first, since a rename replaces none."""
+    """Rename `draft` to `target`. An existing folder is renamed to `aside` first, since a rename cannot replace it."""
     if target.is_dir():
         target.replace(aside)
     draft.replace(target)
@@ -72,7 +73,7 @@ def _put(draft: Path, target: Path, aside: Path) -> None:
 
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """Yield a new folder in `WORK`. It is removed in the end; after a kill, by the next process that asks for one."""
+    """Yield a new folder in `WORK`, and remove it. After a kill, the next process that asks for one removes it."""
     WORK.mkdir(exist_ok=True)
     _sweep(WORK, "")
     with tempfile.TemporaryDirectory(dir=WORK, prefix=f"{os.getpid()}-") as folder:
@@ -80,7 +81,7 @@ def temporary_folder() -> Iterator[Path]:
 
 
 def _sweep(folder: Path, prefix: str) -> None:
-    """Remove what killed processes have left, which can be as large as a model."""
+    """Remove the drafts of killed processes, which can be as large as a model."""
     for left in folder.glob(f"{glob.escape(prefix)}[0-9]*-*"):
         pid = left.name.removeprefix(prefix).split("-")[0]
         if pid.isdigit() and abandoned(left, int(pid)):
@@ -92,11 +93,11 @@ def abandoned(draft: Path, pid: int) -> bool:
     try:
         process = psutil.Process(pid)
         begun: float = process.create_time()
-        if process.status() == psutil.STATUS_ZOMBIE:  # dead, and not waited for: an orphan, in some containers
+        if process.status() == psutil.STATUS_ZOMBIE:  # in some containers nobody reaps orphans
             return True
     except psutil.NoSuchProcess:
         return True
-    return begun > draft.stat().st_mtime + 2  # seconds: systems tell the time of a start by the second
+    return begun > draft.stat().st_mtime + 2  # the start time of a process has a resolution of a second
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Numbers, texts and tables as they are shown."""
+"""Numbers, texts and tables for people to read."""
 
 from itertools import zip_longest
 from textwrap import wrap
@@ -24,10 +24,10 @@ def fitted(header: list[str], rows: list[list[str]], width: int, first: int = 26
     """Return rows of cells in aligned columns, the first and the last wrapped so that no line is wider than `width`.
 
     Args:
-        header: Cells above.
-        rows: Cells; those of the columns between are short.
-        width: Of a line, in characters.
-        first: Of the first column, at most; what goes on beneath is indented as its cell is.
+        header: The header cells.
+        rows: The other cells. Only the first and last columns are wrapped.
+        width: Longest line, in characters.
+        first: Widest first column, in characters. Continuation lines keep the indentation of their cell.
     """
     between = sum(max(map(len, column)) + 2 for column in list(zip(header, *rows, strict=True))[1:-1])
     longest = min(max(len(row[0]) for row in [header, *rows]), first)
@@ -42,7 +42,7 @@ def fitted(header: list[str], rows: list[list[str]], width: int, first: int = 26
 
 
 def leaves(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    """Return the values of nested mappings under their whole names, such as ``train.epochs``."""
+    """Return the values of nested mappings by dotted name, such as ``train.epochs``."""
     found: list[tuple[str, Any]] = []
     for name, value in values.items():
         found += leaves(value, f"{prefix}{name}.") if isinstance(value, dict) else [(f"{prefix}{name}", value)]

@@ -5,23 +5,23 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 Language = Literal["pt", "en"]
-TAGS = {"pt": "pt-BR", "en": "en"}  # of HTML
+TAGS = {"pt": "pt-BR", "en": "en"}  # for the attribute lang of HTML
 
 
 def say(texts: Mapping[str, tuple[str, str]], key: str, language: Language, **values: Any) -> str:
-    """Return a text in a language, with its values put in. Raises KeyError for a text that there is not.
+    """Return a text in a language, with values filled in. Raises KeyError for an unknown text.
 
     Args:
-        texts: Each in Portuguese and in English.
-        key: Of the text.
-        language: In which it is said.
-        values: That are named in it.
+        texts: Each text in Portuguese and in English.
+        key: Which text.
+        language: Which of the two.
+        values: For the fields of the text.
     """
     return texts[key][language == "en"].format(**values)
 
 
 def typeset(number: str, language: Language) -> str:
-    """Return a number with the sign that typesetters use, and the language's decimal mark."""
+    """Return a number with a typographic minus sign and the decimal mark of the language."""
     number = number.strip().replace("-", "−")
     return number.replace(".", ",") if language == "pt" else number
 
@@ -32,12 +32,12 @@ def decimal(value: float, language: Language, places: int = 1) -> str:
 
 
 def short(value: float, language: Language) -> str:
-    """Return a number as the language writes it, with no more places than it needs."""
+    """Return a number as the language writes it, without trailing zeros."""
     return typeset(f"{value:.6f}".rstrip("0").rstrip("."), language)
 
 
 def of_locale(environment: Mapping[str, str] = os.environ) -> Language:
-    """Return the language of a user: Portuguese where the locale says so or names none, as C does; else English."""
+    """Return the language of the locale: Portuguese for pt and for C or POSIX, which name no language; else English."""
     names = (environment.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
     named = next(filter(None, names), "C").lower()
     return "pt" if named.startswith("pt") or named.partition(".")[0] in ("c", "posix") else "en"

@@ -1,7 +1,7 @@
-"""Where the workflow's files lie in the project's folder, for what reads them when the workflow has run.
+"""Paths of the workflow's files in the project folder, for code that reads them after a run.
 
-A stage's script and `dvc.yaml` name their own inputs and outputs, so that no stage depends on this file;
-tests/unit/test_dag.py holds it to `dvc.yaml`.
+Stage scripts and `dvc.yaml` name their own inputs and outputs, so no stage depends on this file.
+tests/unit/test_dag.py holds the paths to `dvc.yaml`.
 """
 
 from pathlib import Path

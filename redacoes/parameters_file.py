@@ -14,12 +14,12 @@ from redacoes.files import write_whole
 
 
 def values(text: str) -> dict[str, str]:
-    """Return each key of a parameter file, as ``section.key``, with its value as it is written there."""
+    """Return the value of each key of a parameter file, ``section.key``, as the file writes it."""
     return {key: text[begin:end].strip() for key, (begin, end) in _leaves(text)}
 
 
 def _leaves(text: str) -> Iterator[tuple[str, tuple[int, int]]]:
-    """Yield each key with the place of its value: from behind the colon, where nothing, which is a null, may stand."""
+    """Yield each key with the span of its value, which begins after the colon and is empty for null."""
     root = YAML(typ="safe", pure=True).compose(text)
     todo = [("", root)]
     while todo:
@@ -34,7 +34,7 @@ def _leaves(text: str) -> Iterator[tuple[str, tuple[int, int]]]:
 
 
 def _end(node: Node) -> int:
-    """Return where a value ends: a list of several lines does so with its last item, before the comments behind it."""
+    """Return where a value ends. A list on several lines ends with its last item, before any comment."""
     if isinstance(node, SequenceNode) and not node.flow_style:
         return _end(node.value[-1])
     end: int = node.end_mark.index
@@ -42,7 +42,7 @@ def _end(node: Node) -> int:
 
 
 def written(value: str | float | None) -> str:
-    """Return a value as YAML text on one line, as DVC writes it: a null is nothing."""
+    """Return a value as YAML text on one line, as DVC writes it: null is empty."""
     stream = StringIO()
     yaml = YAML()
     yaml.width = sys.maxsize
@@ -54,11 +54,11 @@ def edit(path: Path, changes: Mapping[str, str]) -> list[str]:
     """Set keys of a parameter file, whole or not at all, and return those whose text has changed.
 
     Args:
-        path: A file that is legal as it is.
+        path: A legal parameter file.
         changes: The new values by ``section.key``, as YAML text on one line.
 
     Raises:
-        UserError: The file cannot be read, lacks a key, or would not be legal; nothing is written then.
+        UserError: The file cannot be read, lacks a key, or would become illegal. Nothing is written.
     """
     text, changed = edited(path, changes)
     write_whole(path, text)

@@ -1,6 +1,6 @@
-"""Types, ranges and rules of `params.yaml`: the one place that says which values are legal.
+"""Types, ranges and rules of `params.yaml`: the one place that defines which values are legal.
 
-What each key means is said in a comment above it in `params.yaml` itself.
+The comment above each key in `params.yaml` explains it.
 """
 
 from pathlib import Path
@@ -12,14 +12,14 @@ from ruamel.yaml.error import YAMLError
 
 from redacoes.errors import UserError, nearest
 
-SHOULD = "Input should be "  # how pydantic begins to say what is wanted
+SHOULD = "Input should be "  # the beginning of pydantic's messages
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 Name = Annotated[str, Field(min_length=1)]
 By = Literal["random", "group"]
-RENAMED = {  # keys, and a value, by the names that they once had
+RENAMED = {  # earlier names of keys and values
     "checkpoint.layers": "num_layers",
     "checkpoint.width": "hidden_size",
     "checkpoint.heads": "num_heads",
@@ -156,7 +156,7 @@ class Train(Section):
 
 
 class Settled(Train):
-    """Fine-tuning, with every null filled that follows from the checkpoint; see `defaults`."""
+    """Fine-tuning, with the nulls that follow from the checkpoint filled in; see `defaults`."""
 
     epochs: Annotated[int, Field(ge=0)]
     learning_rate: Annotated[float, Field(gt=0)]
@@ -187,7 +187,7 @@ class Evaluate(Section):
 
 
 class Baseline(Section):
-    """Words of an essay: TF-IDF, with logistic regression or beside the text's surface."""
+    """TF-IDF, for the logistic regression and for the text regression."""
 
     ngrams: Count
     min_document_frequency: Count
@@ -197,7 +197,7 @@ class Baseline(Section):
 
 
 class Crossval(Section):
-    """Every essay graded by a model that has not seen it: a training for each fold and repeat."""
+    """Cross-validation: one training for each fold and repeat."""
 
     folds: Annotated[int, Field(ge=0, le=100)]
     by: By
@@ -307,13 +307,13 @@ def parse(text: str, path: str | Path) -> Params:
     try:
         return Params.model_validate(values)
     except ValidationError as error:
-        # a misspelt key is both unknown and missing: the first of the two says what to mend
+        # a misspelt key is both unknown and missing; only the first message helps
         found = sorted(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
         raise UserError(f"{path}: {_sentence(found)}") from error
 
 
 def _sentence(errors: list[Any]) -> str:
-    """Say the first error; where a key may be of several types, there is one for each."""
+    """Return a sentence for the first error. A key of several types has an error for each type."""
     error, location = errors[0], _known(errors[0]["loc"])
     key = ".".join(location)
     if new := RENAMED.get(key if error["type"] == "extra_forbidden" else f"{key}.{error['input']}"):
@@ -332,7 +332,7 @@ def _sentence(errors: list[Any]) -> str:
 
 
 def _known(location: tuple[Any, ...]) -> tuple[str, ...]:
-    """Return the keys of a place, without what pydantic adds to tell the types of a union apart."""
+    """Return the keys of a location, without the labels that pydantic adds for the types of a union."""
     return tuple(map(str, location[:2] if location[:2] == ("train", "frozen_layers") else location))
 
 

@@ -1,4 +1,4 @@
-"""Sets of parameters under a name: each is a file of `recipes/`, with the keys that differ and their reasons."""
+"""Named sets of parameters: files of `recipes/` with the keys that differ and the reason for each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class Recipe:
     """A set of parameters.
 
     Attributes:
-        name: That of its file.
+        name: Its file's name, without the suffix.
         summary: One line on what it is for: the file's first comment.
         values: The value of each key, by ``section.key``, as YAML text on one line.
     """
@@ -29,7 +29,7 @@ def names(folder: Path = FOLDER) -> list[str]:
     """Return the names of the recipes in `folder`.
 
     Raises:
-        UserError: There are none, as elsewhere than in the project's folder.
+        UserError: There are none; the current folder is not a project.
     """
     found = sorted(path.stem for path in folder.glob("*.yaml"))
     if not found:
@@ -51,10 +51,10 @@ def load(name: str, folder: Path = FOLDER) -> Recipe:
 
 
 def together(recipes: Sequence[Recipe]) -> dict[str, str]:
-    """Return the values of all recipes, such as one of data and one of a model.
+    """Return the values of several recipes together, such as one for data and one for a model.
 
     Raises:
-        UserError: Two of them want another value of one key.
+        UserError: Two of them set one key to different values.
     """
     values: dict[str, str] = {}
     for recipe in recipes:
@@ -67,5 +67,5 @@ def together(recipes: Sequence[Recipe]) -> dict[str, str]:
 
 
 def flags(values: dict[str, str]) -> str:
-    """Return the values as options of `dvc exp run`, for a shell to divide at the blanks."""
+    """Return the values as options of `dvc exp run`, separated by blanks for a shell to split."""
     return " ".join(f"-S {key}={value.replace(' ', '')}" for key, value in values.items())

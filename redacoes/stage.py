@@ -1,4 +1,4 @@
-"""How a stage script is run: parameters in, one sentence out for a user's mistake, and no orphans."""
+"""Run a stage script: validate the parameters, turn a user's mistake into one sentence, and leave no orphan."""
 
 import ctypes
 import os
@@ -22,9 +22,9 @@ def run(main: Callable[[params.Params], None], refused: str = "") -> None:
 
     Args:
         main: What the stage does.
-        refused: What is said besides where `params.yaml` is not legal.
+        refused: Added to the message if `params.yaml` is not legal.
     """
-    if "DVC_STAGE" in os.environ:  # DVC sets it; whoever runs a stage by hand may well leave it running
+    if "DVC_STAGE" in os.environ:  # set by DVC; a stage that is run by hand may outlive its shell
         die_with_parent()
     with exit_on_user_error():
         try:
@@ -35,10 +35,10 @@ def run(main: Callable[[params.Params], None], refused: str = "") -> None:
 
 
 def die_with_parent() -> None:
-    """Have this process killed when the one that started it dies.
+    """Make this process die with its parent.
 
-    Killing DVC leaves its stage running, and such an orphan later overwrites what another run has written. Linux kills
-    it by itself. Elsewhere, and where a shell stands between DVC and the stage and outlives DVC, a thread looks.
+    If DVC is killed, its stage goes on, and may later overwrite the outputs of another run. On Linux the kernel kills
+    it. On other systems, and if a shell between DVC and the stage outlives DVC, a thread watches the parents.
     """
     ancestors = []
     for ancestor in psutil.Process().parents():

@@ -30,7 +30,7 @@ def main(params: Params) -> None:
     _, surface = baseline.by_text(texts, scores, classes, None, groups)
     regression, text = baseline.by_text(texts, scores, classes, params.baseline, groups)
     found = {"prior": prior, "tfidf": tfidf, "surface": surface, "hybrid": text}
-    if checkpoint.has_weights(BASE):  # else the encoder's vectors say nothing yet, and words stand in for them
+    if checkpoint.has_weights(BASE):  # vectors of an untrained encoder have no information: TF-IDF takes their place
         found |= {"text": text, "hybrid": baseline.by_encoder(texts, scores, classes, vectors(params), groups)}
     report: dict[str, dict[str, Any]] = {}
     predictions = {
@@ -51,7 +51,7 @@ def main(params: Params) -> None:
 
 
 def vectors(params: Params) -> dict[str, NDArray[np.float64]]:
-    """Return the frozen encoder's vectors of each part. TensorFlow is imported here: most have no such encoder."""
+    """Return the frozen encoder's vectors of each part. TensorFlow is imported here, since most runs do not need it."""
     from redacoes.learning import frozen, model
 
     train = params.train

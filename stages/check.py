@@ -1,7 +1,7 @@
 """Check the parameters before any other stage runs: python -m stages.check.
 
-DVC removes the outputs of a stage before it starts it, so that a value which is not legal would cost them. Every other
-stage depends on what is written here, which never changes, so that none of them runs again for it.
+DVC removes the outputs of a stage before it starts the stage, so an illegal value would cost them. Every other stage
+depends on the output of this one, which never changes, so it makes no stage run again.
 """
 
 from redacoes.files import staged

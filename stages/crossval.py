@@ -1,4 +1,4 @@
-"""Grade every essay by a model that has not seen it: python -m stages.crossval. Off by default: over in a second."""
+"""Grade every essay by a model that has not seen it: python -m stages.crossval. Off by default, and quick then."""
 
 import shutil
 from pathlib import Path
@@ -28,7 +28,7 @@ def main(params: Params) -> None:
 
 
 def measured(params: Params) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Return the metrics and the rows of all folds. TensorFlow is imported here: most have it off."""
+    """Return the metrics and the rows of all folds. TensorFlow is imported here, since this stage is mostly off."""
     from redacoes.learning import checkpoint, crossval, model, refit, resume
 
     settings, rule, words = params.crossval, params.decision.rule, params.baseline
@@ -52,7 +52,7 @@ def measured(params: Params) -> tuple[dict[str, Any], pd.DataFrame]:
     else:
         grader = refit.Refit(BASE, *of_model)
     if "hybrid" not in graders:
-        graders["hybrid"] = graders.pop("text")  # as in metrics/baseline.json: words stand in for vectors
+        graders["hybrid"] = graders.pop("text")  # as in metrics/baseline.json: TF-IDF takes the place of vectors
     graders[crossval.MODEL] = grader
     share = crossval.share_of_rest(params.split.validation_size, settings.folds)
     whole = crossval.out_of_fold(essays, units, settings, share, words, graders, rule, progress)

@@ -1,4 +1,4 @@
-"""Grade by entailment, with no training: python -m stages.zero_shot. Off by default, and then over in a second."""
+"""Grade by entailment, with no training: python -m stages.zero_shot. Off by default, and quick then."""
 
 import shutil
 from pathlib import Path
@@ -20,7 +20,7 @@ def main(params: Params) -> None:
 
 
 def measured(params: Params) -> dict[str, Any]:
-    """Return the metrics of validation and test. What takes long to import is imported here, since most have it off."""
+    """Return the metrics of validation and test. TensorFlow is imported here, since this stage is mostly off."""
     import numpy as np
 
     from redacoes.essays import arrow
@@ -31,7 +31,7 @@ def measured(params: Params) -> dict[str, Any]:
     settings = params.zero_shot
     fetched = settings.source == "hub"
     folder = hub.fetch(settings.repository, settings.revision) if fetched else Path(settings.path)
-    if not folder.is_dir():  # or else transformers takes it for the name of a repository
+    if not folder.is_dir():  # transformers would take it for the name of a repository
         raise UserError(f"{folder} is not a folder; zero_shot.path must name a checkpoint in the Hugging Face layout")
     model.configure(params.train.threads, params.train.seed)
     parts = arrow.load("data/splits")
@@ -48,13 +48,13 @@ def measured(params: Params) -> dict[str, Any]:
     column = zero_shot.entailment_column(classifier.config.id2label)
     forward = model.forward(classifier, tokenizer.model_input_names)
     contents = {name: arrow.fingerprint(part) for name, part in parts.items()}
-    made_of = [settings.model_dump(), params.train.threads]  # another number of threads gives other bytes
+    made_of = [settings.model_dump(), params.train.threads]  # the bytes depend on the number of threads
     progress = resume.place(WORK / "zero_shot", resume.key(made_of, [*contents.values()], folder))
     scores, probabilities = {}, {}
     for name, part in parts.items():
         hypotheses = zero_shot.hypotheses(settings.hypothesis_template, part.features["score"].names)
         pairs = zero_shot.Pairs(tokenizer, part["essay"], hypotheses, settings.max_length)
-        # where split.validation is test, the two have one name, and are computed once
+        # if split.validation is test, the two parts are one, and are computed once
         logits = zero_shot.entailment(pairs, forward, column, settings.batch_size, progress / contents[name])
         scores[name], probabilities[name] = np.asarray(part["score"]), softmax(logits)
     decision = Decision.fit(alone(params.decision.rule), probabilities["validation"], scores["validation"])

@@ -1,7 +1,7 @@
-"""Whether one scorer grades better than another, or than a baseline, or whether the essays are too few to tell.
+"""Compare two scorers, or a scorer and a baseline: is one better, or are the essays too few to tell?
 
-Both are measured on the same essays, so the difference is resampled essay by essay (a paired bootstrap: Koehn, 2004,
-"Statistical Significance Tests for Machine Translation Evaluation"): what makes an essay hard for both cancels out.
+Both are measured on the same essays, so the difference is resampled by essay (a paired bootstrap: Koehn, 2004,
+"Statistical Significance Tests for Machine Translation Evaluation"). The difficulty of an essay cancels out.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from redacoes.errors import UserError
 from redacoes.evaluation import metrics
 from redacoes.params import Bootstrap
 
-SIGN = {  # of a difference for the better
+SIGN = {  # of an improvement
     "loss": -1,
     "accuracy": 1,
     "adjacent_accuracy": 1,
@@ -30,7 +30,7 @@ SIGN = {  # of a difference for the better
 
 
 KEY = "best_baseline"  # of metrics/evaluation.json
-NAMES = {  # of baselines, as they are told
+NAMES = {  # of baselines, in messages
     "prior": "the class prior",
     "tfidf": "TF-IDF",
     "surface": "the text's surface",
@@ -72,7 +72,7 @@ def paired(
     Args:
         a: Indexed by row id, or by repeat and row id, with the columns of ``predictions.csv``: score, predicted, p_0,
             p_1 and so on.
-        b: The same of the other revision.
+        b: The same for the other revision.
         bins: Bins of the calibration error.
         bootstrap: Samples, confidence and seed.
         units: Of the rows of `a`, as in `metrics.resamples`.
@@ -193,12 +193,12 @@ def difference(
     bootstrap: Bootstrap,
     units: metrics.Integers | None = None,
 ) -> dict[str, float | None]:
-    """Return how much more a model's quadratic weighted kappa is than a baseline's on the same essays.
+    """Return a model's quadratic weighted kappa minus a baseline's, on the same essays.
 
     Args:
-        scores: int64 ``(rows,)``: the true ones.
+        scores: int64 ``(rows,)``: true scores.
         mine: The model's decided scores.
-        its: Those of the baseline.
+        its: The baseline's decided scores.
         classes: Number of classes.
         bootstrap: Samples, confidence and seed.
         units: As in `metrics.resamples`.
@@ -224,9 +224,9 @@ def headline(
     """Return `metrics/headline.json`, the few figures of a run that DVC shows and compares.
 
     Args:
-        evaluation: Of each part, as `metrics.report` has it.
-        intervals: Of each part, as `metrics.intervals` has them.
-        best: As :func:`with_best_baseline` returns it.
+        evaluation: `metrics.report` of each part.
+        intervals: `metrics.intervals` of each part.
+        best: The result of :func:`with_best_baseline`.
     """
     ends = intervals["test"]["qwk"] or {"low": None, "high": None}
     qwk = {"qwk": evaluation["test"]["qwk"], "qwk_low": ends["low"], "qwk_high": ends["high"]}
@@ -238,7 +238,7 @@ def headline(
 
 
 def shortfall(best: Mapping[str, Any]) -> str:
-    """Return a sentence where the model is not better on validation than the best baseline, else an empty string."""
+    """Return a warning if the model is not better than the best baseline on validation, else an empty string."""
     if not falls_short(best):
         return ""
     mine, its = figures(best)
@@ -249,7 +249,7 @@ def shortfall(best: Mapping[str, Any]) -> str:
 
 
 def figures(best: Mapping[str, Any]) -> tuple[str, str]:
-    """Return both kappas on validation, with as many decimals as tell them apart, or three."""
+    """Return both kappas on validation, with two decimals, or three if two do not show the difference."""
     values = [best["validation"][key] for key in ("qwk", "baseline_qwk")]
     if None in values:
         return "-", "-"
@@ -269,6 +269,6 @@ def shown(best: Mapping[str, Any]) -> str:
 
 
 def falls_short(best: Mapping[str, Any]) -> bool:
-    """Tell whether the model is not better on validation than the best baseline, or neither has a kappa."""
+    """Return whether the model is not better than the best baseline on validation, or the kappas are undefined."""
     difference = best["validation"]["difference"]
     return difference is None or difference <= 0

@@ -24,7 +24,7 @@ def expected_score(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def alone(rule: Rule) -> Rule:
-    """Return the rule for probabilities that no text regression stands beside: those of a baseline."""
+    """Return the rule for probabilities without a text regression, such as a baseline's."""
     return "linear" if rule == "ordinal" else rule
 
 
@@ -36,8 +36,8 @@ class Decision:
         rule: argmax, expected (slope 1, intercept 0), linear or ordinal.
         slope: Without a unit.
         intercept: In points of score.
-        odds: Of ordinal alone: from the model's expected score and the text regression's number to the probabilities
-            that the score is decided by.
+        odds: For ordinal only: the class probabilities, given the model's expected score and the score of the text
+            regression.
     """
 
     rule: Rule
@@ -61,10 +61,10 @@ class Decision:
         equates the expected scores under its own probabilities: proportional odds on the model's and on `numbers`.
 
         Args:
-            rule: One of them.
+            rule: The rule.
             probabilities: The model's.
-            scores: The true ones.
-            numbers: What a text regression makes of the same essays, in points, ``(rows,)``; for ordinal alone.
+            scores: The true scores.
+            numbers: The text regression's scores of the same essays, in points, ``(rows,)``; for ordinal only.
         """
         if rule in ("argmax", "expected"):
             return cls(rule)
@@ -83,23 +83,23 @@ class Decision:
         """Return the decided scores, int64 ``(rows,)``, and the probabilities behind them, ``(rows, classes)``.
 
         Args:
-            probabilities: The model's, ``(rows, classes)``, which all rules but ordinal leave as they are.
-            numbers: What the text regression makes of the same essays, in points, ``(rows,)``; for ordinal alone.
+            probabilities: The model's, ``(rows, classes)``. Only ordinal changes them.
+            numbers: The text regression's scores of the same essays, in points, ``(rows,)``; for ordinal only.
         """
         if self.odds is not None:
             probabilities = self.odds.probabilities(_pairs(probabilities, numbers))
         return self.apply(probabilities), probabilities
 
     def apply(self, probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Return the decided scores, int64 ``(rows,)``, of probabilities ``(rows, classes)``: for ordinal, its own."""
+        """Return the decided scores, int64 ``(rows,)``, given probabilities ``(rows, classes)``: for ordinal, its own."""
         if self.rule == "argmax":
             return probabilities.argmax(axis=1)
         stretched = self.slope * expected_score(probabilities) + self.intercept
-        # a half is rounded up; the tiny step keeps 2.9999999 of floating point from deciding differently from 3.5 - 0.5
+        # round half up; the tiny step absorbs rounding errors, such as 2.9999999 for 3.5 - 0.5
         return np.clip(np.floor(stretched + 0.5 + 1e-9), 0, probabilities.shape[1] - 1).astype(np.int64)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the attributes by name, for JSON; ``odds`` where there are any."""
+        """Return the attributes by name, for JSON; ``odds`` only if there are any."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 

@@ -1,7 +1,7 @@
 """Metrics of predicted scores, and their bootstrap intervals: the same code for the model and for every baseline.
 
-Every metric is a function of row weights, so that one bootstrap sample is one row of weights, and all samples are one
-matrix product.
+Every metric is a function of row weights. A bootstrap sample is a row of weights, so all samples are one matrix
+product.
 """
 
 from collections.abc import Iterator
@@ -77,7 +77,7 @@ def kappa(scores: Integers, predicted: Integers, classes: int, weights: Floats) 
 
 
 def _confusion(scores: Integers, predicted: Integers, classes: int, weights: Floats) -> Floats:
-    """Return how much weight each pair of true and predicted score has, ``(samples, classes, classes)``."""
+    """Return the weight of each pair of true and predicted score, ``(samples, classes, classes)``."""
     cells = np.zeros((len(scores), classes * classes))
     cells[np.arange(len(scores)), scores * classes + predicted] = 1
     return (weights @ cells).reshape(-1, classes, classes)
@@ -112,10 +112,10 @@ def _bin(probabilities: Floats, bins: int) -> Integers:
 
 
 def reliability(scores: Integers, probabilities: Floats, bins: int) -> list[dict[str, float | int]]:
-    """Return how often what the model holds for probable is so, for every statement "the score is at least k".
+    """Return predicted and observed frequency of the statements "the score is at least k", by bin of probability.
 
-    Scores are ordered, so these statements (``classes - 1`` for each row) say more than the likeliest class does, whose
-    probability is small wherever neighbouring scores are nearly as likely.
+    Scores are ordered, so these statements (``classes - 1`` for each row) say more than the likeliest class, whose
+    probability is small if neighbouring scores are nearly as likely.
 
     Args:
         scores: int64 ``(rows,)``: true scores.
@@ -140,7 +140,7 @@ def reliability(scores: Integers, probabilities: Floats, bins: int) -> list[dict
 
 
 def confusion(scores: Integers, predicted: Integers, classes: int) -> list[dict[str, int]]:
-    """Return how many rows have each pair of true score and predicted score, pairs that never occur included."""
+    """Return the count of each pair of true and predicted score, including pairs that never occur."""
     counts = np.bincount(scores * classes + predicted, minlength=classes**2)
     return [
         {"score": pair // classes, "predicted": pair % classes, "essays": int(count)}
@@ -165,10 +165,10 @@ def intervals(
 ) -> dict[str, Any]:
     """Return percentile bootstrap intervals by metric, as ``{"low": …, "high": …}``.
 
-    Rows are drawn with replacement (Efron and Tibshirani, 1993, chapter 13). The decision rule is taken as given: the
-    interval says how much the metric would vary on other test essays, not with other training runs. A metric that is
-    undefined on the rows themselves is null, with the reason under ``undefined``; samples in which it is undefined are
-    left out. `units` is as in `resamples`.
+    Rows are drawn with replacement (Efron and Tibshirani, 1993, chapter 13). The decision rule is fixed, so the
+    interval shows how the metric varies with the test essays, not with the training run. A metric that is undefined on
+    the rows is null, with the reason under ``undefined``. Samples in which it is undefined are left out. `units` is as
+    in `resamples`.
     """
     samples: dict[str, list[Floats]] = {}
     for weights in resamples(len(scores), bootstrap, units):
@@ -187,8 +187,8 @@ def intervals(
 def resamples(rows: int, bootstrap: Bootstrap, units: Integers | None = None) -> Iterator[Floats]:
     """Yield the weights of the bootstrap samples, float64 ``(samples, rows)``, a chunk at a time.
 
-    Rows are drawn one by one; with `units`, ``(rows,)``, the rows of one unit are drawn together, as many units as
-    there are, which is what rows that are alike ask for (Davison and Hinkley, 1997, section 3.8).
+    Rows are drawn one by one. With `units`, ``(rows,)``, the rows of a unit are drawn together (a cluster bootstrap,
+    for rows that depend on each other: Davison and Hinkley, 1997, section 3.8).
     """
     of_row = None if units is None else np.unique(units, return_inverse=True)[1]
     drawn = rows if of_row is None else int(of_row.max()) + 1
@@ -200,14 +200,14 @@ def resamples(rows: int, bootstrap: Bootstrap, units: Integers | None = None) ->
 
 
 def percentiles(chunks: list[Floats], bootstrap: Bootstrap) -> tuple[float, float]:
-    """Return the two ends of the percentile interval of a value over all samples in which it is defined."""
+    """Return both ends of the percentile interval of a value, over the samples in which it is defined."""
     tail = (1 - bootstrap.confidence) / 2
     low, high = np.nanquantile(np.concatenate(chunks), [tail, 1 - tail])
     return float(low), float(high)
 
 
 def _rounded(value: float) -> float:
-    return round(float(value), 6) + 0.0  # -0.0 would be another text for the same number
+    return round(float(value), 6) + 0.0  # no -0.0, which has another text
 
 
 def _undefined(result: dict[str, Any]) -> dict[str, dict[str, str]]:

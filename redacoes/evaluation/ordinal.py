@@ -1,8 +1,8 @@
 """Proportional odds: probabilities of ordered classes from a few numbers of an essay.
 
 McCullagh, 1980, "Regression Models for Ordinal Data", Journal of the Royal Statistical Society B 42(2): 109-142.
-The fit is our own: it must take few essays, and classes that none of them has, which statsmodels' OrderedModel, without
-a penalty or weights, does not.
+The fit is our own, since it must work with few essays and with classes that no essay has. statsmodels' OrderedModel has
+neither a penalty nor weights.
 """
 
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-PENALTY = 1.0  # of the squared weights, by standard deviation: an essay's worth
-UNSEEN = 0.3  # of an essay, which each class has besides those that are there
-LEAST = 0.1  # points: a number that differs less counts as if it differed so much, or chance in it would be blown up
+PENALTY = 1.0  # of the squared weights, in units of the standard deviation: as strong as one essay
+UNSEEN = 0.3  # of an essay, added to each class
+LEAST = 0.1  # points: smallest standard deviation of a number; noise in a smaller one would be blown up
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class ProportionalOdds:
     """P(score <= k) = 1 / (1 + exp(weights · numbers - thresholds[k])).
 
     Attributes:
-        weights: One for each number, 0 or more, in log odds by unit of it.
+        weights: One for each number, 0 or more, in log odds per unit.
         thresholds: One for each class but the last, ascending, in log odds.
     """
 
@@ -34,18 +34,18 @@ class ProportionalOdds:
     def fit(cls, numbers: Floats, scores: Integers, classes: int) -> "ProportionalOdds":
         """Fit by penalised maximum likelihood, which has one optimum (Pratt, 1981: it is concave).
 
-        What is maximised is the sum of log p(score) over the essays, plus `UNSEEN` times that of each class once, for
-        an essay whose numbers are the means, less `PENALTY` / 2 times the sum of the squared weights by standard
-        deviation, or by `LEAST` where that is larger. So each class keeps some probability, also one that no essay has,
-        and a number that tells nothing weighs nothing. No weight is negative: a higher number never makes a lower score
-        likelier.
+        The objective is the sum of log p(score) over the essays, plus `UNSEEN` times log p of each class for an essay
+        with mean numbers, minus `PENALTY` / 2 times the sum of the squared weights, each in units of the standard
+        deviation of its number or of `LEAST`, whichever is larger. So each class has some probability, even if no essay
+        has it, and a number without information has no weight. No weight is negative: a higher number never makes a
+        lower score likelier.
 
         Args:
             numbers: ``(essays, numbers)``, such as expected scores: the higher, the better.
             scores: ``(essays,)``, from 0 to ``classes - 1``.
             classes: How many there are, 2 or more.
         """
-        from scipy.optimize import minimize  # which only the fit needs: what merely scores does without
+        from scipy.optimize import minimize  # only the fit needs it; scoring does not
         from threadpoolctl import threadpool_limits
 
         mean, spread = numbers.mean(axis=0), numbers.std(axis=0)
@@ -60,7 +60,7 @@ class ProportionalOdds:
             upper, lower = _ends(known @ weights, thresholds, true)
             ratio = 1 / np.expm1(upper - lower)
             by_upper, by_lower = rows * (_logistic(-upper) + ratio), -rows * (_logistic(lower) + ratio)
-            # of log p by each threshold: it is the upper end of its own class, and the lower of the next
+            # of log p by each threshold: the upper end of one class and the lower end of the next
             slopes = np.bincount(true, by_upper, classes)[:-1] + np.bincount(true, by_lower, classes)[1:]
             onwards = slopes[::-1].cumsum()[::-1]
             of_weights = PENALTY * weights + (by_upper + by_lower) @ known
@@ -72,7 +72,7 @@ class ProportionalOdds:
         start = np.concatenate([begin[:1], np.log(np.diff(begin)), np.zeros(numbers.shape[1])])
         bounds = [(None, None)] * (classes - 1) + [(0.0, None)] * numbers.shape[1]
         options = {"maxiter": 1000, "ftol": 1e-13, "gtol": 1e-8}
-        with threadpool_limits(1):  # or else the bytes depend on the number of processors
+        with threadpool_limits(1):  # the bytes must not depend on the number of processors
             found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options).x
         weights = found[classes - 1 :] / scale
         thresholds = found[0] + np.concatenate([[0.0], np.exp(found[1 : classes - 1]).cumsum()]) + weights @ mean
@@ -100,5 +100,5 @@ def _logistic(odds: Floats) -> Floats:
 
 
 def _log_probability(upper: Floats, lower: Floats) -> Floats:
-    """Return log(logistic(upper) - logistic(lower)) as a product, which loses nothing in the tails."""
+    """Return log(logistic(upper) - logistic(lower)) as a product, which is exact in the tails."""
     return -np.logaddexp(0, -upper) - np.logaddexp(0, lower) + np.log(-np.expm1(lower - upper))
