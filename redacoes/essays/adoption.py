@@ -1,6 +1,6 @@
-"""Looking at a file of essays that is to be learnt from: which parameters it needs, and why.
+"""Find the parameters that a file of essays needs, and the reasons.
 
-What is a number, a copy, or a row that cannot be used is what `corpus` makes of it, which reads the file ever after.
+`training_csv`, which later reads the file, decides what is a number, a copy, or an invalid row.
 """
 
 import csv
@@ -24,18 +24,18 @@ from redacoes.formatting import beginning
 from redacoes.params import Data, Params
 
 TABLES = {".csv", ".tsv", ".txt"}
-LONG = 200  # characters, on average, from which a column may be one of essays whatever its name
-SHORT = 40  # characters that a number or the name of a theme may have
-MOST = 10_000  # values of a column that are told apart
-SURE = 0.9  # share of a column's values, or of all rows, of which something must be true
-THEMES = 10  # fewer cannot be divided into parts that say anything of other themes
+LONG = 200  # mean characters from which a column may hold essays, whatever its name
+SHORT = 40  # most characters of a number or of the name of a theme
+MOST = 10_000  # distinct values of a column that are kept
+SURE = 0.9  # share of values or rows for which a condition must hold
+THEMES = 10  # fewer themes make parts that say nothing about new themes
 SCALES = (10, 100, 1000)  # the highest scores of exams
-TOKENS = 1.5  # of a word: on Essay-BR 1.4 by e5's vocabulary, 1.75 by one of 2,000 pieces of its own
-POSITIONS = 512  # tokens that an encoder takes, as a rule
+TOKENS = 1.5  # per word: on Essay-BR 1.4 with e5's vocabulary, and 1.75 with one of 2,000 pieces from scratch
+POSITIONS = 512  # tokens: the usual longest input of an encoder
 
 
 class Asked(NamedTuple):
-    """What the user says of a file; None is found out.
+    """What the user says about a file. None: to be detected.
 
     Attributes:
         essay: Column of the essay.
@@ -66,7 +66,7 @@ class Finding(NamedTuple):
 
 @dataclass
 class _Column:
-    """What is remembered of a column while its rows pass."""
+    """Statistics of a column, updated row by row."""
 
     name: str
     filled: int = 0
@@ -84,7 +84,7 @@ class _Column:
         self.first = self.first or beginning(text, SHORT)
         self.characters += len(text)
         if len(self.values) < MOST:
-            self.values.add(text if len(text) <= SHORT else str(hash(text)))  # not whole essays
+            self.values.add(text if len(text) <= SHORT else str(hash(text)))  # a hash needs less memory than an essay
         if len(text) <= SHORT:
             try:
                 number = Decimal(text.replace(",", "."))
@@ -104,12 +104,12 @@ class _Column:
 
     @property
     def is_of_own_values(self) -> bool:
-        """Whether most rows have a value that no other has."""
+        """Whether most values are unique."""
         return len(self.values) > min(self.filled, MOST) / 2
 
 
 class _Table(NamedTuple):
-    """A file as far as it is known before its columns are: what it is, and how it is read."""
+    """A file before its columns are known: its kind, and how it is read."""
 
     columns: list[_Column]
     origin: str
@@ -117,17 +117,17 @@ class _Table(NamedTuple):
 
 
 def look(path: Path, asked: Asked, params: Params, target: str, draft: Path) -> list[Finding]:
-    """Return what parameters must be for a file to be learnt from, once it has been read as `prepare` reads it.
+    """Return the parameters that a file needs, after reading it as `prepare` does.
 
     Args:
         path: A CSV, or a workbook.
-        asked: What the user says of it.
-        params: The parameters as they are.
-        target: Where it is to lie in the project.
-        draft: Written: the file as a CSV.
+        asked: What the user says about it.
+        params: The current parameters.
+        target: The path of its copy in the project.
+        draft: Where the file is written as a CSV.
 
     Raises:
-        UserError: It cannot be told which column is which, or the file cannot be learnt from.
+        UserError: The columns are ambiguous, or the file cannot be learnt from.
     """
     is_workbook = path.suffix.lower() in workbook.SUFFIXES
     form = asked_form(str(path), is_workbook, asked.sheet, asked.delimiter, asked.encoding)
@@ -141,7 +141,7 @@ def look(path: Path, asked: Asked, params: Params, target: str, draft: Path) -> 
     data = params.data.model_copy(update={finding.key.removeprefix("data."): finding.value for finding in found})
     found.append(_rounding(data, scores))
     data = data.model_copy(update={"rounding": found[-1].value})
-    name = target if is_workbook else str(path)  # in which the lines are that are told
+    name = target if is_workbook else str(path)  # the file that messages give line numbers of
     try:
         found += _rows(draft, data, params, name)
     except UserError as error:
@@ -191,7 +191,7 @@ def _csv(path: Path, asked: Asked, form: Form, draft: Path) -> _Table:
 
 
 def _delimiter(text: str) -> str:
-    """Return what stands between the fields; of the header alone, since essays have commas and quotes enough to err."""
+    """Detect the delimiter from the header alone, since the commas and quotes of essays mislead."""
     try:
         return csv.Sniffer().sniff(text.partition("\n")[0], training_csv.DELIMITERS).delimiter
     except csv.Error:
@@ -223,7 +223,7 @@ def _asked(path: Path, what: str, name: str, columns: Sequence[_Column]) -> _Col
 
 
 def _choose(path: Path, what: str, asked: str | None, columns: Sequence[_Column]) -> Finding:
-    """Return which column holds the essay or the score. Raises UserError where that is not sure."""
+    """Return the column of the essay or the score. Raises UserError if it is ambiguous."""
     key = f"data.{what}_column"
     if asked:
         return Finding(key, _asked(path, what, asked, columns).name, "as asked")
@@ -252,7 +252,7 @@ def _choose(path: Path, what: str, asked: str | None, columns: Sequence[_Column]
 
 
 def _group(path: Path, asked: str | None, columns: Sequence[_Column]) -> Finding:
-    """Return which column holds the theme, where one does by its name; others that might are told."""
+    """Return the column of the theme, found by its name. Other candidates are named in the reason."""
     key = "data.group_column"
     if asked == "":
         return Finding(key, None, "as asked")
@@ -299,7 +299,7 @@ def _rounding(data: Data, scores: _Column) -> Finding:
 
 
 def _rows(draft: Path, data: Data, params: Params, name: str) -> list[Finding]:
-    """Read all rows as `prepare` does, and return what is to become of those that cannot be used, and of the split."""
+    """Read all rows as `prepare` does. Return how to treat unusable rows, and which split strategy to use."""
     strategy: str = "grouped" if data.group_column else params.split.strategy.replace("grouped", "shuffled")
     lenient = {"invalid_rows": "drop", "duplicates": "keep" if data.duplicates == "keep" else "drop"}
     _, prepared = gather(

@@ -1,7 +1,7 @@
 """Arrow data sets whose bytes depend on their content alone.
 
-`datasets` draws a random fingerprint for whatever it writes, and keeps it in the folder. Here the fingerprint is a hash
-of the content, so that the same essays give the same bytes on every machine.
+`datasets` writes a random fingerprint with each data set. Here the fingerprint is a hash of the content, so that the
+same essays give the same bytes on every machine.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,7 +19,7 @@ from redacoes.errors import MEND, UserError, first_line
 from redacoes.files import read_object
 
 ROWS = 1000  # rows in memory at once
-END = b"\xff\xff\xff\xff\0\0\0\0"  # of an Arrow stream; one that is cut between two batches has none, and reads well
+END = b"\xff\xff\xff\xff\0\0\0\0"  # of an Arrow stream; a file cut between two batches lacks it
 
 datasets.disable_progress_bars()
 
@@ -65,7 +65,7 @@ def save(parts: Mapping[str, datasets.Dataset], folder: Path) -> None:
 
 
 def load(folder: str | Path) -> datasets.DatasetDict:
-    """Return the memory-mapped `DatasetDict` in `folder`, once its files have been checked.
+    """Check the files in `folder`, and return its memory-mapped `DatasetDict`.
 
     Raises:
         UserError: It is missing or damaged: a file is cut short, is not JSON, or has offsets, lengths or text that
@@ -77,7 +77,7 @@ def load(folder: str | Path) -> datasets.DatasetDict:
         _check(path)
     try:
         return datasets.load_from_disk(str(folder))
-    except Exception as error:  # datasets takes what it reads as it is, and fails where it stumbles
+    except Exception as error:  # datasets does not validate its input, and raises anything
         raise _damaged(folder, error) from error
 
 
@@ -89,7 +89,7 @@ def _check(path: Path) -> None:
             source.seek(max(source.size() - len(END), 0))
             if source.read() != END:
                 raise pa.ArrowInvalid("it is cut short")
-    except (OSError, MemoryError, ValueError, pa.ArrowException) as error:  # ValueError: a name that is no text
+    except (OSError, MemoryError, ValueError, pa.ArrowException) as error:  # ValueError: a name is not text
         raise _damaged(path, error) from error
 
 

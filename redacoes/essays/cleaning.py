@@ -8,15 +8,15 @@ import unicodedata
 def clean(text: str) -> str:
     r"""Return `text` as the model should see it.
 
-    A Python list of paragraphs written out as text is joined by line breaks; Unicode is composed (NFC); every kind of
-    space is one plain space; control and format characters go; blank lines go.
+    The repr of a Python list of paragraphs is joined by line breaks. Unicode is composed (NFC). Every kind of space
+    becomes one plain space. Control characters, format characters and blank lines are removed.
     """
     text = text.strip()
     if re.match(r"\[\s*['\"]", text) and text.endswith("]"):
         try:
             paragraphs = ast.literal_eval(text)
         except (ValueError, SyntaxError, RecursionError, MemoryError):
-            pass  # an essay that merely begins with a bracket
+            pass  # not a list: an essay that begins with a bracket
         else:
             text = "\n".join(map(str, paragraphs))
     text = unicodedata.normalize("NFC", text).replace("\r\n", "\n").replace("\r", "\n")
@@ -26,7 +26,7 @@ def clean(text: str) -> str:
 
 
 class _Plain(dict[int, str]):
-    """What each character becomes, found when one is met first: in a loop of Python, cleaning is most of scoring."""
+    """The replacement of each character, computed on first use: a Python loop would dominate the time of scoring."""
 
     def __missing__(self, code: int) -> str:
         character = chr(code)

@@ -1,4 +1,4 @@
-"""Which columns of a file of essays hold what: told by their names, and else by what stands in them."""
+"""Find the columns of a file of essays by their names, or else by their contents."""
 
 import json
 import re
@@ -10,15 +10,15 @@ from typing import Any
 
 from redacoes.essays.scoring_input import RAW, EssayFile, Reject, Window
 
-# without accents and capitals, the surest first
+# without accents and capitals, the most certain first
 NAMES = {
     "essay": ("essay", "essays", "redacao", "redacoes", "dissertacao", "texto", "text"),
     "score": ("score", "nota", "grade", "pontuacao", "total"),
     "group": ("prompt", "theme", "topic", "tema", "proposta", "assunto"),
 }
-FINAL = {"final", "total", "geral"}  # what tells the score from those that it is made of
-UNNAMED = 3  # the rank of a name that says nothing
-# whole names; the first that a file has
+FINAL = {"final", "total", "geral"}  # marks a total among partial scores
+UNNAMED = 3  # the rank of a name without a hint
+# whole names; the first match counts
 STUDENT = (
     "aluno", "aluna", "nome do aluno", "nome da aluna", "estudante", "nome do estudante", "nome completo", "nome",
     "student", "student name", "full name", "name", "candidato", "matricula", "ra", "codigo", "id",
@@ -31,8 +31,8 @@ class Columns:
 
     Attributes:
         names: All of them.
-        essay: Where the essay stands, most likely.
-        student: Where it stands whose essay it is, most likely; None where no name says so.
+        essay: The likely column of the essay.
+        student: The likely column of the student's name; None if no column's name suggests it.
     """
 
     names: list[str]
@@ -41,14 +41,14 @@ class Columns:
 
 
 def look(path: str, longest: int | None = None) -> Columns:
-    """Return the columns of a file, by its first rows.
+    """Return the columns of a file, judged by its first rows.
 
     Args:
         path: Of the file.
         longest: As :class:`redacoes.essays.scoring_input.EssayFile` takes it.
 
     Raises:
-        FileError: It is none that can be read.
+        FileError: The file cannot be read.
     """
     source = EssayFile(path, None, longest=longest)
     rows = [row for _, row in rows_of(source, next(source.windows(), None))]
@@ -61,15 +61,14 @@ def look(path: str, longest: int | None = None) -> Columns:
 
 
 def rank(name: str, what: str) -> int:
-    """Return how well a column's name says that it holds the essay, the score or the group.
+    """Return how clearly a column's name says that it holds the essay, the score or the group.
 
     Args:
         name: Of the column.
         what: A key of `NAMES`.
 
     Returns:
-        0 where it is one of these names, 1 where it also says that it is the final one, 2 where there is more in it,
-        and `UNNAMED`.
+        0 for one of these names, 1 for one with a word of `FINAL`, 2 for one with other words, else `UNNAMED`.
     """
     words = set(_words(name))
     if words.isdisjoint(NAMES[what]):
@@ -80,7 +79,7 @@ def rank(name: str, what: str) -> int:
 
 
 def rows_of(source: EssayFile, window: Window | None) -> Iterator[tuple[Reject | None, dict[str, Any]]]:
-    """Yield all rows of a window in the file's order, and with each that cannot be scored the reason.
+    """Yield all rows of a window in the file's order, and the reject for each row that cannot be scored.
 
     Args:
         source: The file.
@@ -102,11 +101,11 @@ def rows_of(source: EssayFile, window: Window | None) -> Iterator[tuple[Reject |
 
 
 def _known(source: EssayFile, raw: Any) -> dict[str, Any]:
-    """Return what is known of a row that cannot be scored, by the names of its columns."""
+    """Return the fields of a row that cannot be scored, by column, as far as they are known."""
     if isinstance(raw, Mapping):
         return dict(raw)
     if isinstance(raw, list):
-        return dict(zip(source.columns, raw, strict=False))  # it may have more or fewer fields
+        return dict(zip(source.columns, raw, strict=False))  # such a row may have more or fewer fields
     try:
         row = json.loads(raw)
     except (ValueError, RecursionError):

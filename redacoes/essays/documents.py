@@ -1,11 +1,11 @@
-"""The text of one essay's file: plain text, `.docx` of Word or `.odt` of LibreOffice, told apart by what they hold.
+"""Read the text of one essay from plain text, `.docx` (Word) or `.odt` (LibreOffice), detected by content.
 
-Of a document the paragraphs, headings, lists, cells of tables and text boxes are taken, a line each, in their order;
-not what stands at the top or foot of each page, nor notes, comments and what was deleted while changes were tracked.
+Paragraphs, headings, lists, table cells and text boxes become one line each, in order. Headers, footers, notes,
+comments and tracked deletions are left out.
 
-A document is a ZIP of XML. It is unpacked here, without pictures and within a limit on what comes out, whatever the ZIP
-says of itself; the libraries see no more than that. No XML in it may have a document type, by which entities are
-declared: neither program writes one. So nothing unfolds, and nothing from outside is read.
+A document is a ZIP of XML. It is unpacked here, without pictures, and within a limit on the real output, whatever sizes
+the ZIP declares; the libraries get no more than that. XML with a document type is refused, since entities are declared
+there, and neither program writes one. So no entity expands, and nothing external is read.
 """
 
 import io
@@ -20,12 +20,12 @@ from redacoes.essays.training_csv import container
 
 BYTES = 20_000_000  # of a file
 UNPACKED = 4_000_000  # bytes of the XML in a document
-TAGS = 50_000  # in it: of each, the libraries make objects of Python, which takes time and memory; an essay has 5,000
-OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # how files of Word before 2007 begin, and encrypted ones to this day
+TAGS = 50_000  # the libraries make Python objects of each; an essay has 5,000
+OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # magic bytes of Word files before 2007, and of encrypted ones
 ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 ODT = b"application/vnd.oasis.opendocument.text"
 XML = (".xml", ".rels")
-# what zipfile and its decompressors raise of what is damaged; RuntimeError: compressed in a way that they do not know
+# raised by zipfile and its decompressors for damaged files; RuntimeError: an unknown compression
 BAD_ZIP = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, ValueError)
 DAMAGED = "is a damaged document; open and save it again"
 
@@ -35,11 +35,11 @@ def text_of(content: bytes, name: str) -> str:
 
     Args:
         content: Its bytes.
-        name: What it is called in messages.
+        name: Its name in messages.
 
     Raises:
-        FileError: It is neither a text nor a document that can be read; the key says why.
-        UserError: What reads documents is not installed.
+        FileError: It is neither a text nor a readable document; the key says why.
+        UserError: The extra `app` is not installed.
     """
     if content.startswith(OLE):
         if ENCRYPTED in content:
@@ -76,7 +76,7 @@ def _document(content: bytes, name: str) -> str:
     except ImportError as error:
         message = "documents need the extra app: .venv/bin/uv sync --frozen --inexact --extra app; or save it as .txt"
         raise UserError(f"{name}: {message}") from error
-    except Exception as error:  # of any type: neither library checks a document, and fails where it misses something
+    except Exception as error:  # of any type: the libraries do not validate documents
         raise FileError(f"{name} {DAMAGED}", "damaged") from error
     return "\n".join(lines)
 
@@ -132,7 +132,7 @@ def _docx(file: io.BytesIO) -> list[str]:
 
     def take(document: Any) -> Any:
         walk(document)
-        return documents.document([])  # of which nothing needs to be converted
+        return documents.document([])  # without converting pictures
 
     mammoth.convert_to_html(file, transform_document=take, include_embedded_style_map=False, external_file_access=False)
     return lines
@@ -145,6 +145,6 @@ def _odt(file: io.BytesIO) -> list[str]:
     body = Document(file).body
     for unwanted in body.get_elements("//text:tracked-changes | //text:note | //office:annotation"):
         unwanted.delete()
-    strip_tags(body, strip=("text:a",))  # or its address would be written behind it
+    strip_tags(body, strip=("text:a",))  # else the address would follow the text of a link
     lines = body.get_elements("//text:p[not(ancestor::text:p)] | //text:h")
     return [line.inner_text for line in lines]

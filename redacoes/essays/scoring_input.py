@@ -1,8 +1,6 @@
-"""Reading files of essays to score, in windows, whatever else they hold carried along.
+"""Read files of essays to score, in windows, and carry their other columns along.
 
-They are CSV, TSV, sheets of a workbook, JSON lines or Parquet.
-
-What is learnt from is read by `corpus`, which asks for more. Nothing here knows about models.
+Formats are CSV, TSV, workbooks, JSON lines and Parquet. Training data is read by `training_csv`, which is stricter.
 """
 
 import csv
@@ -27,12 +25,12 @@ from redacoes.essays.text_files import asked_form, encoding_of
 
 STDIN = "-"
 ROWS = 1024  # of a window
-CHARACTERS = 8_000_000  # of the text in a window, whichever comes first
+CHARACTERS = 8_000_000  # of the text of a window, if that is less
 BATCH = 256  # rows of Parquet at once
 SUFFIXES = {".csv": "csv", ".tsv": "csv", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet"}
-SUFFIXES |= dict.fromkeys(workbook.SUFFIXES, "csv")  # which is what is read of a workbook
-NAMED = ".csv, .tsv, .xlsx, .ods, .jsonl or .parquet"  # what these files must be named
-RAW = "json"  # the one column in which a row of JSON lines is carried, as it was written
+SUFFIXES |= dict.fromkeys(workbook.SUFFIXES, "csv")  # workbooks are read as CSV
+NAMED = ".csv, .tsv, .xlsx, .ods, .jsonl or .parquet"  # suffixes that messages name
+RAW = "json"  # the column that carries a line of JSON unchanged
 # columns that scoring adds
 ADDED = re.compile(r"(predicted|expected|low|high)(_points)?|confidence|p_\d+|tokens|truncated")
 
@@ -40,7 +38,7 @@ ADDED = re.compile(r"(predicted|expected|low|high)(_points)?|confidence|p_\d+|to
 class Fault(NamedTuple):
     """What is wrong with a row."""
 
-    key: str  # by which the page tells it in words of its own
+    key: str  # the page has its own text for each
     reason: str
 
 
@@ -49,10 +47,10 @@ class Reject:
     """A row that cannot be scored.
 
     Attributes:
-        line: On which it begins, counted from 1; in a sheet and in Parquet the number of the row.
-        fault: A key of what is wrong with it, the same for all rows that have the same fault.
-        reason: What is wrong with it.
-        raw: The row, as far as it can be told.
+        line: The line on which it begins, counted from 1; for a sheet or Parquet, the number of the row.
+        fault: The key of its fault.
+        reason: The fault in words.
+        raw: The row, as far as it could be read.
     """
 
     line: int
@@ -66,12 +64,12 @@ class Window:
     """Rows that are scored together.
 
     Attributes:
-        texts: Their essays.
-        carried: Their rows, as a table whose one column `RAW` holds JSON objects where `kind` is json.
-        characters: Of all text in these rows and in the rejects.
-        rejects: Rows that stood between them and cannot be scored.
-        before: For each of those, how many of `texts` stand before it.
-        share: Of the file, how much had been read by their end; None where its size is not known.
+        texts: The essays.
+        carried: The rows as a table. For JSON lines, its only column is `RAW`.
+        characters: All characters of these rows and of the rejects.
+        rejects: Rows between them that cannot be scored.
+        before: For each reject, how many of `texts` come before it.
+        share: Share of the file that has been read by their end; None if its size is unknown.
     """
 
     texts: list[str]
@@ -88,8 +86,8 @@ class EssayFile:
     Attributes:
         kind: csv, json or parquet.
         columns: Names of a CSV's or a Parquet file's columns; JSON lines have none in common.
-        unpacked: Bytes that it has once it is unpacked; 0 where that is not known.
-        has_rows: Whether there is a row in it, good or bad.
+        unpacked: Its size after decompression, in bytes; 0 if unknown.
+        has_rows: Whether it has any row, valid or not.
     """
 
     def __init__(
@@ -101,16 +99,16 @@ class EssayFile:
         longest: int | None = None,
         sheet: str | None = None,
     ) -> None:
-        """Open the file and look at what it begins with, so that a mistake is told before anything takes long.
+        """Open the file and check its beginning, so that a mistake is reported before anything takes long.
 
         Args:
-            path: Of the file; ``-`` for the standard input, which may be a CSV or JSON lines.
-            column: Where the essay stands. None: in the first column, of JSON lines in the first row's.
-            delimiter: Between the fields of a CSV: one character, or ``\\t`` written out. None: what the header says.
-            encoding: Of the text of a CSV or of JSON lines. None: what `encoding_of` finds.
-            longest: Characters that an essay may have; as many as it has where this is None. Then a Parquet file is
-                taken for the user's own; else for one that may repeat a long text to fill the memory.
-            sheet: Of a workbook: its name. None: the first that is not empty.
+            path: The file; ``-`` for standard input, which may be a CSV or JSON lines.
+            column: The column of the essay. None: the first column, or the first key of the first JSON line.
+            delimiter: Of a CSV: one character, or ``\\t`` as two characters. None: detected from the header.
+            encoding: Of a CSV or of JSON lines. None: detected by `encoding_of`.
+            longest: Most characters of an essay. None: no limit, and a Parquet file is trusted; with a limit, it may
+                repeat a long text to fill the memory.
+            sheet: Name of a workbook's sheet. None: the first that is not empty.
 
         Raises:
             FileError: It has no such column, or is a file of another kind.
@@ -147,7 +145,7 @@ class EssayFile:
             )
         self._encoding = form.codec or found
         self._share: float | None = None
-        self.schema: pa.Schema | None = None  # of what is carried; JSON has none
+        self.schema: pa.Schema | None = None  # of the carried columns; JSON has none
         self.columns: list[str] = []
         items = {"csv": self._csv, "json": self._json, "parquet": self._parquet}[self.kind]()
         first = list(islice(items, 1))
@@ -168,10 +166,10 @@ class EssayFile:
             raise UserError(f"{path} cannot be read: {error.strerror}") from error
 
     def windows(self) -> Iterator[Window]:
-        """Yield all rows in windows of no more than `ROWS` rows, and of `CHARACTERS` or one row more.
+        """Yield all rows in windows of at most `ROWS` rows, and of about `CHARACTERS` characters.
 
         Raises:
-            FileError: The file cannot be read on: a quote is open, or a file is cut short.
+            FileError: The rest cannot be read: a quote is open, or the file is cut short.
         """
         rows: list[Any] = []
         texts: list[str] = []
@@ -240,7 +238,7 @@ class EssayFile:
         return self._unreadable(text) or (None if clean(text) else Fault("empty", "the essay is empty"))
 
     def _unreadable(self, text: str) -> Fault | None:
-        """Return why what was read is no text."""
+        """Return the fault of text that could not be decoded."""
         if "\0" in text:
             return Fault("nul", "it holds a NUL, so it is no text")
         if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
@@ -249,7 +247,7 @@ class EssayFile:
         return None
 
     def _lines(self) -> Iterator[str]:
-        # a byte that is no text becomes a lone surrogate, which marks its row alone
+        # an undecodable byte becomes a lone surrogate, which marks its row only
         with io.TextIOWrapper(self._file, self._encoding, errors="surrogateescape", newline="") as lines:
             try:
                 yield from lines
@@ -258,9 +256,9 @@ class EssayFile:
                 raise FileError(message, "encoding") from error
 
     def _separator(self) -> str:
-        """Return what separates the names in the header: the delimiter by which there is the essay's column.
+        """Return the delimiter with which the header has the essay's column.
 
-        Where by none there is, it is that which gives the most columns, so that a message can name them.
+        If none has it, return the one that gives the most columns, so that a message can list them.
         """
         start = self._file.peek(4096)[:4096].decode(self._encoding, "replace")
         header = next(iter(start.splitlines()), "")
@@ -311,7 +309,7 @@ class EssayFile:
                 line.encode()
                 row = json.loads(line)
             except UnicodeEncodeError:
-                fault = self._unreadable(line)  # bytes that are no text
+                fault = self._unreadable(line)  # undecodable bytes
             except (ValueError, RecursionError) as error:
                 fault = Fault("json", f"no JSON ({first_line(error)})")
             if not fault and not isinstance(row, dict):
@@ -333,7 +331,7 @@ class EssayFile:
     def _parquet(self) -> Iterator[tuple[Any, str] | Reject]:
         try:
             self.schema = pq.read_schema(self._file).remove_metadata()
-            # a text that stands in many rows is in memory once as a dictionary, which grows with the file
+            # dictionaries hold each distinct text once, but grow with the file
             texts = [field.name for field in self.schema if _is_text(field.type)] if self._longest else None
             file = pq.ParquetFile(self._file, pre_buffer=False, read_dictionary=texts)
         except (pa.ArrowException, OSError) as error:
@@ -366,6 +364,6 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _characters(row: str | list[str] | dict[str, Any]) -> int:
-    """Return how many characters the texts of a row have: a line of JSON, fields of a CSV or columns of Parquet."""
+    """Return the characters of a row's texts: a line of JSON, the fields of a CSV or the columns of Parquet."""
     values = [row] if isinstance(row, str) else row.values() if isinstance(row, dict) else row
     return sum(len(value) for value in values if isinstance(value, str))

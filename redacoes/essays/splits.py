@@ -24,8 +24,8 @@ def assign(scores: Indices, groups: Indices, copies: Indices, split: Split) -> d
         split: Strategy, sizes, seed, and whether copies of an essay stay together.
 
     Returns:
-        Increasing int64 row indices under ``train``, ``validation`` and ``test``. Each row is in one part, but with
-        ``split.validation: test``, where validation and test are the same rows.
+        Increasing int64 row indices under ``train``, ``validation`` and ``test``. Each row is in one part. With
+        ``split.validation: test``, validation and test are the same rows.
 
     Raises:
         UserError: The rows cannot be divided as asked.
@@ -38,7 +38,7 @@ def assign(scores: Indices, groups: Indices, copies: Indices, split: Split) -> d
     if split.validation == "test":
         train, validation = rest, test
     else:
-        # the sizes are shares of all rows, so the second cut takes its share of what the first one left
+        # sizes are shares of all rows, so the second cut takes a larger share of the rest
         share = split.validation_size * len(everything) / len(rest)
         if share >= 1:
             raise UserError(f"split: {len(everything)} rows are too few for three parts; add rows or change the sizes")
@@ -84,7 +84,7 @@ def _divide(
 
 
 def linked(groups: Indices, copies: Indices) -> Indices:
-    """Join groups that share an essay: neither the essay nor either group may stand on two sides.
+    """Join groups that share an essay, so that neither the essay nor a group is on two sides.
 
     Args:
         groups: int64 ``(rows,)``: the number of the group of each row.

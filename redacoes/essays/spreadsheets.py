@@ -1,7 +1,7 @@
-"""Tables as spreadsheets open them: workbooks of Excel, and the CSV that Excel reads in Brazil.
+"""Write tables for spreadsheets: Excel workbooks, and CSV for Excel in Brazil.
 
-A text stays a text: none is run as a formula or followed as a link. Who needs a file whole or not at all hands the name
-of a draft.
+A text stays a text: none runs as a formula or becomes a link. For a file that appears whole or not at all, pass the
+path of a draft.
 """
 
 import csv
@@ -22,21 +22,21 @@ from redacoes.errors import UserError
 ROWS = 1_048_576  # of a worksheet, the header among them
 COLUMNS = 16_384
 CELL = 32_767  # characters; the end of a longer text is cut, and "…" stands for it
-DIGITS = 10**15  # whole numbers from here on lose digits in a cell, and are written as texts
+DIGITS = 10**15  # larger integers would lose digits in a cell, and are written as text
 WIDTHS = 10, 40  # of columns, in characters
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what makes a spreadsheet take a text of a CSV for a formula
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet takes a CSV text that begins so for a formula
 
 
 def write_xlsx(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
-    """Write a workbook of one sheet, whose header stays in sight. Memory does not grow with the rows.
+    """Write a workbook with one sheet and a frozen header. Memory does not grow with the rows.
 
     Args:
-        path: The file; until it is complete, its parts lie beside it.
-        header: What the columns are called.
-        rows: Their values: None and NaN are empty cells, numbers and booleans stay such, all else is written as text.
+        path: The file. Its parts lie beside it until it is complete.
+        header: Names of the columns.
+        rows: None and NaN become empty cells; numbers and booleans stay; everything else is written as text.
 
     Returns:
-        How many texts of the rows are longer than a cell may be, and are cut.
+        How many texts are cut because a cell cannot hold them.
 
     Raises:
         UserError: There are more rows or columns than a sheet may have.
@@ -77,7 +77,7 @@ def _write(sheet: Any, line: int, place: int, value: Any) -> None:
 
 
 def _cell(text: str) -> str:
-    """Return a text that a cell can hold; half a surrogate pair, which JSON can name, is in no encoding."""
+    """Return a text that fits into a cell and can be encoded: JSON may contain lone surrogates."""
     text = _encodable(text)
     return text if len(text) <= CELL else f"{text[: CELL - 1]}…"
 
@@ -89,20 +89,20 @@ def write_csv_br(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]
 
     Args:
         path: The file.
-        header: What the columns are called.
-        rows: Their values: None and NaN are empty fields, numbers get a decimal comma, booleans are Excel's VERDADEIRO
-            and FALSO, and all else is written as text.
+        header: Names of the columns.
+        rows: None and NaN become empty fields, numbers get a decimal comma, booleans become Excel's VERDADEIRO and
+            FALSO, and everything else is written as text.
     """
     _write_csv(path, header, rows, ";", _brazilian)
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write a CSV with commas, for programs, in UTF-8 with a BOM; a text that is a formula gets an apostrophe in front.
+    """Write a CSV with commas, for programs, in UTF-8 with a BOM. A formula gets an apostrophe in front.
 
     Args:
         path: The file.
-        header: What the columns are called.
-        rows: Their values: None is an empty field, and all else is written as Python does.
+        header: Names of the columns.
+        rows: None becomes an empty field; everything else is written as `str` does.
     """
     _write_csv(path, header, rows, ",", lambda value: harmless(value) if isinstance(value, str) else value)
 
@@ -131,7 +131,7 @@ def _brazilian(value: Any) -> str:
 
 
 def harmless(text: str) -> str:
-    """Return a text with an apostrophe in front where a spreadsheet that opens a CSV would run it as a formula."""
+    """Return a text, with an apostrophe in front if a spreadsheet would run it as a formula."""
     return f"'{text}" if text.startswith(FORMULA) and not _is_number(text) else text
 
 
@@ -144,7 +144,7 @@ def _is_number(text: str) -> bool:
 
 
 def _is_empty(value: Any) -> bool:
-    # NaN and pandas' NaT alone are not equal to themselves
+    # only NaN and pandas' NaT differ from themselves
     return value is None or (isinstance(value, Real | Decimal | datetime) and bool(value != value))
 
 

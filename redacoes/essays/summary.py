@@ -1,4 +1,4 @@
-"""What is kept of the essays while they stream into Arrow: enough to split and to count, and never the texts."""
+"""Collect what splits and statistics need while essays stream into Arrow, without keeping their texts."""
 
 from array import array
 from collections import Counter
@@ -20,7 +20,7 @@ QUANTILES = {"min": 0.0, "q25": 0.25, "median": 0.5, "q75": 0.75, "max": 1.0}
 
 @dataclass(frozen=True)
 class RowCounts:
-    """How many rows were read, and how many of them were dropped, by reason."""
+    """Counts of rows read, and of rows dropped by reason."""
 
     read: int
     dropped: Mapping[str, int]
@@ -28,16 +28,16 @@ class RowCounts:
 
 @dataclass(frozen=True)
 class Prepared:
-    """What is known of the essays of a file. Each array is int64 ``(essays,)``, in the file's order.
+    """The essays of a file, without their texts. Each array is int64 ``(essays,)``, in the file's order.
 
     Attributes:
-        lines: On which the essays begin.
+        lines: The line on which each essay begins.
         scores: The class of each.
-        groups: The number of each one's group.
+        groups: The number of the group of each.
         copies: The index of the first essay with the same text.
-        characters: Of each text.
-        words: Of each text.
-        counted: What was read and dropped.
+        characters: Length of each text.
+        words: Number of words of each text.
+        counted: Rows read and dropped.
     """
 
     lines: Integers
@@ -69,8 +69,8 @@ def features(max_score: int) -> Features:
     """Return the columns of a split.
 
     They are `row` (int64), the line on which the essay begins; `essay` (string); `score` (ClassLabel 0 to `max_score`);
-    and `group` (int64), the number of what must stay on one side: of the row's group where the split is grouped, else
-    the line of the first essay with the same text.
+    and `group` (int64), the unit that must stay on one side: the number of the row's group if the split is grouped,
+    else the line of the first essay with the same text.
     """
     labels = ClassLabel(names=[str(score) for score in range(max_score + 1)])
     return Features({"row": Value("int64"), "essay": Value("string"), "score": labels, "group": Value("int64")})
@@ -79,15 +79,15 @@ def features(max_score: int) -> Features:
 def gather(
     rows: Iterable[Essay | Dropped], grouped: bool, write: Callable[[Iterator[dict[str, Any]]], Written]
 ) -> tuple[Written, Prepared]:
-    """Write the essays, one at a time, and return what is known of them all.
+    """Write the essays, one at a time, and return their statistics.
 
     Args:
         rows: What :func:`redacoes.essays.training_csv.read` yields.
         grouped: Whether the split is to keep groups together.
-        write: Takes the columns of :func:`features` of each essay.
+        write: Consumes the rows, with the columns of :func:`features`.
 
     Returns:
-        What `write` returned, and what is known of the essays.
+        The result of `write`, and the statistics.
     """
     columns = {name: array("q") for name in ("line", "first", "score", "group", "characters", "words")}
     numbers: dict[str, int] = {}

@@ -1,8 +1,8 @@
-"""What can be counted in an essay's text: length, sentences, paragraphs, words, connectives and punctuation.
+"""Surface features of an essay: length, sentences, paragraphs, words, connectives and punctuation.
 
-Such numbers say nothing of what an essay means, and yet much of its score: they carry over to other themes, where words
-do not. They are of the whole cleaned text alone (`cleaning.clean`: a paragraph is a line), and need no model.
-Regressions on them are in `text_regression`.
+They do not measure meaning, but they explain much of a score, and unlike words they carry over to other themes. They
+are computed from the cleaned text alone (`cleaning.clean`: a paragraph is a line), without a model. Regressions on them
+are in `text_regression`.
 """
 
 import re
@@ -17,17 +17,17 @@ from operator import mul
 import numpy as np
 from numpy.typing import NDArray
 
-ENDS = frozenset(".!?…")  # of a sentence: abbreviations are few, and not looked for
-CLOSING = "\"'”’»)]"  # what may stand behind them
-VOWELS = re.compile(r"[aáàâãeéêiíoóôõuúüy]+")  # a group of them is a syllable, as in most formulas of readability
-AROUND = ".,;:!?…()[]{}<>\"'`´“”‘’«»-–—_/\\|*#%$&+=~^°ºª§"  # a word: what is no part of one
+ENDS = frozenset(".!?…")  # of a sentence; abbreviations are rare, and ignored
+CLOSING = "\"'”’»)]"  # may follow the end
+VOWELS = re.compile(r"[aáàâãeéêiíoóôõuúüy]+")  # a run of vowels counts as a syllable, as in most readability formulas
+AROUND = ".,;:!?…()[]{}<>\"'`´“”‘’«»-–—_/\\|*#%$&+=~^°ºª§"  # stripped from both sides of a word
 NUMBER = re.compile(r"[0-9]+")
 TIGHT = re.compile(r"[,.;:][^\W\d]")
 QUOTES = re.compile(r"[\"“”«»]")
 WINDOW = 50  # words of the moving average
-LONG, VERY_LONG = 7, 10  # characters of a long word: as in LIX, and of one that few know
+LONG, VERY_LONG = 7, 10  # characters: of a long word, as in LIX, and of a rare one
 
-# of one word, and of several; none that is also something else, such as «se» or «e»
+# single and multi-word connectives; ambiguous ones such as «se» or «e» are left out
 CONNECTIVES = frozenset((
     "ademais", "outrossim", "também", "tampouco", "inclusive", "mas", "porém", "contudo", "todavia", "entretanto",
     "embora", "conquanto", "apesar", "enquanto", "porque", "pois", "porquanto", "portanto", "logo", "assim", "então",
@@ -45,7 +45,7 @@ PHRASES = (
     "nesse sentido", "neste sentido", "nesse contexto", "neste contexto", "desde que", "a partir", "à medida que",
     "tendo em vista", "em relação", "com relação",
 )  # fmt: skip
-_BY_FIRST = {  # most are passed over by their first word
+_BY_FIRST = {  # most positions are ruled out by the first word
     first: [(phrase.split()[1], f" {phrase} ") for phrase in PHRASES if phrase.split()[0] == first]
     for first in {phrase.split()[0] for phrase in PHRASES}
 }
@@ -82,11 +82,11 @@ class Feature:
 
 @dataclass(frozen=True)
 class _Counts:
-    """What the features are made of. No count by which is divided is 0."""
+    """Counts from which the features are computed. Denominators are at least 1."""
 
     text: str
-    marked: str  # the words with marks, digits and hyphens in them or around them
-    words: list[str]  # in lower case, without what stands around them
+    marked: str  # tokens with punctuation, digits and hyphens
+    words: list[str]  # in lower case, without surrounding punctuation
     types: Counter[str]
     sentences: list[int]  # words of each
     paragraphs: list[int]  # words of each
@@ -113,13 +113,13 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _variation(values: Sequence[int]) -> float:
-    """Return the coefficient of variation: the standard deviation in units of the mean."""
+    """Return the coefficient of variation: standard deviation / mean."""
     mean = _mean(values)
     return sqrt(_mean([(value - mean) ** 2 for value in values])) / mean if mean else 0.0
 
 
 def _evenness(values: Sequence[int]) -> float:
-    """Return the entropy of the parts' shares in units of its maximum: 1 for equal parts, 0 for one alone."""
+    """Return the normalised entropy of the parts' shares: 1 for equal parts, 0 for a single part."""
     total = sum(values)
     if len(values) < 2 or not total:
         return 0.0
@@ -127,16 +127,16 @@ def _evenness(values: Sequence[int]) -> float:
 
 
 def _moving_average(words: Sequence[str], window: int = WINDOW) -> float:
-    """Return the mean type-token ratio of all windows; of a shorter text, that of the whole.
+    """Return the mean type-token ratio over all windows; for a shorter text, that of the whole text.
 
-    A word counts in each window in which it stands first: those that begin after its last occurrence before.
+    A token counts as a type in each window that begins after the previous occurrence of its word.
     """
     if not words:
         return 0.0
     window = min(window, len(words))
     numbers: dict[str, int] = {}
     kinds = np.array([numbers.setdefault(word, len(numbers)) for word in words])
-    order = np.argsort(kinds, kind="stable")  # the places of each word, one word after another
+    order = np.argsort(kinds, kind="stable")  # positions, grouped by word
     before = np.full(len(words), -1)
     before[order[1:]] = np.where(kinds[order[1:]] == kinds[order[:-1]], order[:-1], -1)
     places = np.arange(len(words))
@@ -195,7 +195,7 @@ NAMES = tuple(feature.name for feature in FEATURES)
 def features(texts: Sequence[str]) -> NDArray[np.float64]:
     """Return the surface features of cleaned texts, float64 ``(texts, features)`` in the order of `NAMES`.
 
-    All are finite, whatever a text holds, and that of no words included.
+    All are finite for every text, also for one without words.
     """
     found = np.empty((len(texts), len(FEATURES)))
     for row, text in enumerate(texts):
@@ -236,7 +236,7 @@ def _count(text: str) -> _Counts:
 
 
 def _sentences(tokens: Sequence[str]) -> Iterator[tuple[str, int]]:
-    """Yield the first character of each sentence of a paragraph, past quotation marks, and how many words it has."""
+    """Yield the first character of each sentence, after quotation marks, and its number of words."""
     ends = [
         place for place, token in enumerate(tokens, 1) if not token.isalpha() and token.rstrip(CLOSING)[-1:] in ENDS
     ]

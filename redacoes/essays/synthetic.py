@@ -1,8 +1,8 @@
-"""Synthetic essays in Portuguese, so that a fresh clone has something to learn from without a network.
+"""Synthetic essays in Portuguese, so that a fresh clone can train without a network.
 
-Each essay is written by an imaginary student, whose skill in five respects (those of the ENEM exam) shapes the text;
-the score is then counted from the text itself, so that it can be learnt, with a grader's noise. They are good for
-showing that the workflow works, and for nothing else: no figure from them says anything about real essays.
+An imaginary student with five skills (the competences of the ENEM exam) writes each essay. The score is computed from
+the text, so that it can be learnt, plus a grader's noise. The essays only show that the workflow works: no figure from
+them says anything about real essays.
 """
 
 import unicodedata
@@ -85,9 +85,9 @@ MISSPELLINGS = {"ç": "ss", "ão": "aum", "x": "ch", "z": "s", "qu": "k", "lh": 
 
 
 def essays(rows: int, seed: int) -> Iterator[dict[str, str | int]]:
-    """Yield rows with `essay`, `score` (0 to 10) and `theme`; no essay stands twice, and few sentences do.
+    """Yield rows with `essay`, `score` (0 to 10) and `theme`. No essay and few sentences repeat.
 
-    Only integer draws of the standard library's generator and additions decide, so that the text is the same on every
+    Only integer draws of the standard library's generator and additions are used, so the text is the same on every
     machine.
     """
     random = Random(seed)
@@ -156,7 +156,7 @@ def _sentence(random: Random, theme: tuple[str, str, str, str], high: bool, open
 
 
 def _proposal(random: Random, theme: tuple[str, str, str, str], elements: int) -> str:
-    """Return a proposal for intervention with the first of its elements: who, what, how and what for."""
+    """Return a proposal of intervention with its first elements: agent, action, means and purpose."""
     agent = random.choice(theme[2:])
     duty = "devem" if agent.startswith(("os ", "as ")) else "deve"
     parts = (f"{agent} {duty} agir", random.choice(ACTIONS), random.choice(MEANS), random.choice(AIMS))
@@ -166,7 +166,7 @@ def _proposal(random: Random, theme: tuple[str, str, str, str], elements: int) -
 
 
 def _slip(random: Random, sentence: str, rate: float) -> tuple[str, int]:
-    """Misspell words at the given rate, as students do: agreement, accents, letters that sound alike or change place.
+    """Misspell words at the given rate, as students do: agreement, accents, similar sounds and swapped letters.
 
     Returns:
         The sentence, and how many of its words are misspelt.

@@ -1,4 +1,4 @@
-"""How the text of a file is encoded and divided: what is found out of it, and what the user says of it."""
+"""Encoding and delimiter of a text file: detected, or given by the user."""
 
 import codecs
 import io
@@ -8,11 +8,11 @@ from typing import IO, NamedTuple
 from redacoes.errors import UserError
 from redacoes.essays import training_csv
 
-CHUNK = 1 << 20  # bytes that are looked at in one go
+CHUNK = 1 << 20  # bytes per read
 
 
 class Form(NamedTuple):
-    """What the user says of a file; None is found out.
+    """What the user says about a file. None: to be detected.
 
     Attributes:
         delimiter: Between the fields of a CSV: one character.
@@ -24,7 +24,7 @@ class Form(NamedTuple):
 
 
 def asked_form(name: str, is_workbook: bool, sheet: str | None, delimiter: str | None, encoding: str | None) -> Form:
-    r"""Return what options say of a file of essays.
+    r"""Validate the options for a file of essays.
 
     Args:
         name: Of the file, in messages.
@@ -34,7 +34,7 @@ def asked_form(name: str, is_workbook: bool, sheet: str | None, delimiter: str |
         encoding: Any that Python knows.
 
     Raises:
-        UserError: One of them means nothing, or nothing for such a file.
+        UserError: An option is invalid, or does not apply to such a file.
     """
     if is_workbook and (delimiter or encoding):
         raise UserError(f"{name} is a workbook, which has no --delimiter and no --encoding; leave them out")
@@ -50,10 +50,10 @@ def asked_form(name: str, is_workbook: bool, sheet: str | None, delimiter: str |
 
 
 def encoding_of(file: IO[bytes]) -> str:
-    """Return the codec that reads a file's text: UTF-16 where it begins so, UTF-8, or else Windows-1252.
+    """Detect the codec of a file: UTF-16 by its byte order mark, UTF-8, or else Windows-1252.
 
-    Excel writes the last in Brazil. A damaged byte in UTF-8 does not make it that: what counts is whether, beyond
-    ASCII, more bytes are no UTF-8 than characters are.
+    Excel in Brazil writes Windows-1252. One damaged byte does not rule out UTF-8: beyond ASCII, invalid bytes must
+    outnumber valid characters.
 
     Args:
         file: At its beginning, where it is left.
@@ -73,7 +73,7 @@ def encoding_of(file: IO[bytes]) -> str:
 
 
 def decoded(content: bytes) -> str | None:
-    """Return the text of a file, or None where it holds none."""
+    """Decode the content of a file. Return None if it is not text."""
     try:
         text = content.decode(encoding_of(io.BytesIO(content)))
     except UnicodeError:

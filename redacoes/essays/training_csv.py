@@ -1,7 +1,4 @@
-"""Reading a CSV of essays: what a row must hold, how its text is cleaned, and how each fault is told.
-
-Nothing here knows about splits, Arrow or tokens.
-"""
+"""Read a CSV of essays to learn from: validate each row, and report each fault."""
 
 import codecs
 import csv
@@ -21,8 +18,8 @@ from redacoes.errors import FileError, UserError, nearest
 from redacoes.essays.cleaning import clean
 from redacoes.params import Data
 
-MAX_FIELD = 1_000_000  # characters in one field: beyond it, a quote was surely left open
-DELIMITERS = ",;\t|"  # that people put between fields
+MAX_FIELD = 1_000_000  # characters in a field; a longer one means an open quote
+DELIMITERS = ",;\t|"  # in use
 CONTAINERS = {
     b"PK\x03\x04": "a ZIP or Excel file",
     b"\x1f\x8b": "a gzip file",
@@ -33,14 +30,14 @@ CONTAINERS = {
 
 @dataclass(frozen=True)
 class Essay:
-    """One row that is fit for learning.
+    """A valid row.
 
     Attributes:
-        line: Of the CSV, on which the row begins, counted from 1 (the header's line).
+        line: The line of the CSV on which the row begins; the header is on line 1.
         text: The cleaned essay.
         score: 0 to ``max_score``.
-        group: What the group column holds, or an empty string without one.
-        first: The line on which the first copy of the essay begins, however spaced or capitalised: `line` for most.
+        group: The value of the group column; an empty string without such a column.
+        first: The line of the first copy of the essay, regardless of spaces and capitals; mostly `line` itself.
     """
 
     line: int
@@ -51,17 +48,17 @@ class Essay:
 
 
 class Dropped(NamedTuple):
-    """A row that is left out, and the reason, by which it is counted."""
+    """A row that is left out, and the reason."""
 
     line: int
     reason: str
 
 
 class InvalidRowError(Exception):
-    """A row that cannot be learnt from: the reason (as rows are counted by), the column, and what is wrong."""
+    """An invalid row: the reason (a key for counting), the column, and a message."""
 
     def __init__(self, reason: str, column: str | None, message: str) -> None:
-        """Keep the three parts apart: a count needs the reason alone."""
+        """Keep reason and column apart from the message, for counting."""
         super().__init__(message)
         self.reason, self.column = reason, column
 
@@ -74,7 +71,7 @@ class FieldCount(NamedTuple):
 
 
 def read(path: str | Path, data: Data) -> Iterator[Essay | Dropped]:
-    """Yield what each row of a CSV becomes, in its own order, one at a time: memory does not grow with the file.
+    """Yield the rows of a CSV in order, one at a time. Memory hardly grows with the file.
 
     Args:
         path: The CSV.
@@ -109,7 +106,7 @@ def read(path: str | Path, data: Data) -> Iterator[Essay | Dropped]:
 def parse_score(text: str, data: Data) -> int:
     """Return the score that `text` stands for, on the scale of 0 to ``max_score``.
 
-    A decimal comma is read as a point. The arithmetic is exact: 3.5 is half way, not almost.
+    A decimal comma is read as a point. The arithmetic is exact, so 3.5 is exactly half way.
 
     Raises:
         InvalidRowError: `text` is empty, not a finite number, outside the scale, or not whole where it must be.
@@ -154,7 +151,7 @@ class _Copies:
         self._lines, self._scores = array("q"), array("q")
 
     def first(self, text: str, line: int, score: int) -> tuple[int, int]:
-        """Return line and score of the first copy of `text`, however spaced or capitalised: its own where it is new."""
+        """Return line and score of the first copy of `text`, regardless of spaces and capitals; its own if new."""
         key = blake2b(" ".join(text.casefold().split()).encode(), digest_size=16).digest()
         index = self._index.setdefault(key, len(self._lines))
         if index == len(self._lines):
@@ -208,10 +205,10 @@ def _records(path: Path, data: Data) -> Iterator[tuple[int, dict[str, str] | Fie
 
 
 def rows(lines: Iterable[str], delimiter: str, name: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the line on which each row of a CSV begins, and its fields; blank lines are passed over.
+    """Yield the first line of each row of a CSV, and its fields. Blank lines are skipped.
 
     Raises:
-        FileError: A quote is left open or stands where none may, after which nothing can be told from anything.
+        FileError: A quote is left open or misplaced, so the rest cannot be divided into fields.
     """
     csv.field_size_limit(MAX_FIELD)
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
@@ -231,15 +228,15 @@ def rows(lines: Iterable[str], delimiter: str, name: str) -> Iterator[tuple[int,
 
 
 def container(start: bytes) -> str | None:
-    """Return what a file is that begins with these bytes, where it is a file that people take for a CSV."""
+    """Return the format of a file that begins with these bytes, if people mistake it for a CSV."""
     return next((kind for magic, kind in CONTAINERS.items() if start.startswith(magic)), None)
 
 
 def codec(encoding: str) -> str:
     """Return the codec that reads text of an encoding.
 
-    UTF-8 may begin with a byte order mark. What calls itself Latin-1 is read as Windows-1252, as browsers do (WHATWG,
-    "Encoding Standard", 4.2): its quotes and dashes would be control characters.
+    UTF-8 may begin with a byte order mark. Latin-1 is read as Windows-1252, as in browsers (WHATWG, "Encoding
+    Standard", 4.2): in Latin-1 its quotes and dashes would be control characters.
 
     Raises:
         LookupError: Python knows no text encoding of this name.
@@ -283,13 +280,13 @@ def _lines(text: TextIOWrapper, path: Path) -> Iterator[str]:
 
 
 def require_unique(header: Sequence[str], where: str) -> None:
-    """Raise FileError, which says `where`, if a column stands twice."""
+    """Raise FileError, which names `where`, if a column occurs twice."""
     if repeated := [name for place, name in enumerate(header) if name in header[:place]]:
         raise FileError(f"{where}: the column {repeated[0]!r} stands twice; rename one", "twice", column=repeated[0])
 
 
 def require_column(name: str, header: Sequence[str], where: str, named_by: str) -> None:
-    """Raise FileError, which says `where` and what names the column, unless it is in the header."""
+    """Raise FileError, which names `where` and the origin of the name, unless the header has the column."""
     if name not in header:
         known = ", ".join(map(repr, header))
         raise FileError(
@@ -318,7 +315,7 @@ def _check_header(path: Path, header: list[str], data: Data) -> None:
 
 
 def _bad_line(path: Path, encoding: str) -> str:
-    """Return ``", line N"`` for the first line that cannot be decoded, if lines can be told apart before decoding."""
+    """Return ``", line N"`` for the first line that cannot be decoded, if the encoding lets lines be split first."""
     with path.open("rb") as binary:
         for number, line in enumerate(binary, 1):
             try:

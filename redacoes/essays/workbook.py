@@ -1,7 +1,7 @@
-"""Workbooks of Excel and LibreOffice, read as a CSV.
+"""Read workbooks of Excel and LibreOffice as CSV.
 
-A process of its own reads them, with little memory and time: 20 kB can say that they have seventeen billion cells, and
-calamine ends its process where it cannot have the memory for them.
+A child process with limits on memory and time reads them: a file of 20 kB can declare seventeen billion cells, and
+calamine aborts its process if it cannot allocate them.
 """
 
 import csv
@@ -30,9 +30,9 @@ class Sheet(NamedTuple):
     """A sheet of a workbook.
 
     Attributes:
-        content: A CSV in UTF-8, with commas: a row for each of the sheet, an empty one as well.
-        name: Of the sheet.
-        others: Names of the others that are not empty.
+        content: A CSV in UTF-8, with commas and a row for each row of the sheet, empty ones included.
+        name: Name of the sheet.
+        others: Names of the other sheets that are not empty.
     """
 
     content: IO[bytes]
@@ -40,10 +40,10 @@ class Sheet(NamedTuple):
     others: list[str]
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
-        """Yield the number of each row, and its cells as text: the header first, then all that are not empty.
+        """Yield the number of each row, and its cells as text: the header, then every row that is not empty.
 
-        The header is the first row with more than one cell filled, since a title may stand above it; in a sheet of one
-        column it is the first. Columns that have no name there are left out.
+        The header is the first row with more than one filled cell, since a title may precede it; in a sheet of one
+        column it is the first row. Columns without a name are left out.
         """
         with io.TextIOWrapper(self.content, "utf-8", newline="") as lines:
             found = ((number, cells) for number, cells in enumerate(csv.reader(lines), 1) if any(cells))
@@ -68,8 +68,7 @@ def read(path: str | Path, sheet: str | None = None) -> Sheet:
         sheet: Name of the sheet; None for the first that is not empty.
 
     Raises:
-        FileError: It is no whole workbook, has a password, is empty, or takes more than `MEMORY`, `SECONDS` or
-            `LARGEST`.
+        FileError: It is damaged, has a password, is empty, or exceeds `MEMORY`, `SECONDS` or `LARGEST`.
         UserError: It has no such sheet.
     """
     command = [
@@ -85,7 +84,7 @@ def read(path: str | Path, sheet: str | None = None) -> Sheet:
         done = subprocess.run(command, stdout=content, stderr=subprocess.PIPE, cwd=home, check=False)
         try:
             found = json.loads(done.stderr)
-        except ValueError:  # ended by a limit
+        except ValueError:  # a limit ended the child
             raise FileError(f"{path} is too large a workbook; export the sheet as CSV", "too_much") from None
         if "fault" in found:
             raise FileError(f"{path} cannot be read ({found['fault']}); export the sheet as CSV", "damaged_workbook")
@@ -95,12 +94,12 @@ def read(path: str | Path, sheet: str | None = None) -> Sheet:
         if found["name"] is None:
             raise FileError(f"{path} is empty", "empty")
         content.seek(0)
-        opened.pop_all()  # it stays open, for the caller
+        opened.pop_all()  # the caller closes it
     return Sheet(content, found["name"], [name for name in found["names"] if name != found["name"]])
 
 
 def _text(value: Any) -> str:
-    """Return what a cell holds as text; a workbook has no whole numbers apart from others."""
+    """Return a cell as text. A workbook stores integers as floats."""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     if isinstance(value, datetime):

@@ -95,7 +95,7 @@ class Decision:
         if self.rule == "argmax":
             return probabilities.argmax(axis=1)
         stretched = self.slope * expected_score(probabilities) + self.intercept
-        # round half up; the tiny step absorbs rounding errors, such as 2.9999999 for 3.5 - 0.5
+        # round half up; the tiny step absorbs rounding errors
         return np.clip(np.floor(stretched + 0.5 + 1e-9), 0, probabilities.shape[1] - 1).astype(np.int64)
 
     def to_dict(self) -> dict[str, Any]:
