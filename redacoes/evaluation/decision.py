@@ -91,7 +91,7 @@ class Decision:
         return self.apply(probabilities), probabilities
 
     def apply(self, probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Return the decided scores, int64 ``(rows,)``, given probabilities ``(rows, classes)``: for ordinal, its own."""
+        """Return the decided scores, int64 ``(rows,)``, for probabilities ``(rows, classes)``: for ordinal, its own."""
         if self.rule == "argmax":
             return probabilities.argmax(axis=1)
         stretched = self.slope * expected_score(probabilities) + self.intercept

@@ -1,7 +1,4 @@
-"""What a model must beat: the class prior, TF-IDF, the text's surface, and that with the frozen encoder's vectors.
-
-Metrics live elsewhere.
-"""
+"""Baselines: the class prior, TF-IDF, the text's surface, and the surface with the frozen encoder's vectors."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,7 +17,7 @@ from redacoes.params import Baseline
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 OTHERS = ("validation", "test")
-ENCODER_SHARE = 0.5  # of an axis of the encoder's vectors beside a feature of the surface: found on real essays
+ENCODER_SHARE = 0.5  # scale of an encoder axis relative to a surface feature, tuned on real essays
 
 
 def class_prior(scores: Integers, classes: int, rows: int) -> Floats:
@@ -47,12 +44,12 @@ def tfidf(
         Probabilities ``(rows, classes)`` of validation and test, and the chosen C.
 
     Raises:
-        UserError: No n-gram stands in as many training essays as it must.
+        UserError: No n-gram is in enough training essays.
     """
     vectorizer = vectorise(texts["train"], baseline)
     train = vectorizer.transform(texts["train"])
     others = {name: vectorizer.transform(texts[name]) for name in OTHERS}
-    several = len(np.unique(scores["train"])) > 1  # one score alone is all there is to answer
+    several = len(np.unique(scores["train"])) > 1  # with one score there is nothing to fit
     tried: dict[float, tuple[float, dict[str, Floats]]] = {}
     for c in baseline.c:
         regression = LogisticRegression(C=c, max_iter=baseline.max_iterations)
@@ -73,8 +70,8 @@ def by_text(
 ) -> tuple[TextRegression, dict[str, Floats]]:
     """Fit a text regression on train.
 
-    Its numbers become probabilities by proportional odds, fitted on what it makes of each training essay when that one
-    is left out: so validation has no part in it.
+    Its scores become probabilities by proportional odds, fitted on its leave-one-out predictions of the training
+    essays, so validation is not used.
 
     Args:
         texts: The essays of train, validation and test.
@@ -105,7 +102,7 @@ def by_encoder(
         scores: int64 ``(rows,)``: the scores of train.
         classes: Number of classes.
         vectors: Of each part, ``(rows, width)``.
-        groups: int64 ``(rows,)``: the groups of train, which are used as :func:`by_text` does.
+        groups: int64 ``(rows,)``: the groups of train, as in :func:`by_text`.
 
     Returns:
         Probabilities ``(rows, classes)`` of validation and test.
@@ -131,7 +128,7 @@ def _scale(numbers: Floats) -> tuple[Floats, Floats]:
 
 
 def _all_classes(model: LogisticRegression | DummyClassifier, features: csr_matrix, classes: int) -> Floats:
-    """Spread the model's columns over all classes, with a little for those that training never saw."""
+    """Spread the model's columns over all classes, with a small probability for classes that training lacks."""
     probabilities = np.full((features.shape[0], classes), 1e-6)
     probabilities[:, model.classes_] += model.predict_proba(features)
     return probabilities / probabilities.sum(axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Which essays share a batch, and how they are padded. Numpy alone: no TensorFlow."""
+"""Batches of essays, and their padding. Only NumPy, no TensorFlow."""
 
 from typing import Literal
 
@@ -29,7 +29,7 @@ class Ragged:
             rows: int64 ``(rows,)``.
             pad_id: The tokenizer's id for padding.
             multiple: The length is rounded up to a multiple of it, so that few shapes occur.
-            longest: But never beyond this (a model has a last position).
+            longest: The most positions of the model, which the length never exceeds.
         """
         mask = padded_mask(self.lengths[rows], multiple, longest)
         ids = np.full(mask.shape, pad_id, dtype=np.int32)
@@ -38,7 +38,7 @@ class Ragged:
 
 
 def padded_mask(lengths: NDArray[np.int64], multiple: int, longest: int) -> NDArray[np.bool_]:
-    """Return which places of padded rows are tokens, bool ``(rows, length)``; see `Ragged.pad`."""
+    """Return the mask of tokens in padded rows, bool ``(rows, length)``; see `Ragged.pad`."""
     width = min(-(-int(lengths.max()) // multiple) * multiple, max(longest, int(lengths.max())))
     return np.arange(width) < lengths[:, None]
 
@@ -71,6 +71,6 @@ def epoch_batches(
 
 
 def sorted_batches(lengths: NDArray[np.int64], batch_size: int) -> list[NDArray[np.int64]]:
-    """Return the rows of each batch for prediction: the longest first, so that memory is short at once or never."""
+    """Return the rows of each batch for prediction. The longest come first, so that a lack of memory shows at once."""
     order = np.argsort(-lengths, kind="stable")
     return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]

@@ -1,6 +1,6 @@
 """The encoder that training starts from: a tokenizer, a configuration and, where there are any, weights.
 
-Nothing here needs TensorFlow: weights are looked at through the safetensors header alone, and copied as they are.
+TensorFlow is not needed: only the safetensors headers are read, and weights are copied unchanged.
 """
 
 import shutil
@@ -41,7 +41,7 @@ def from_path(source: Path, folder: Path) -> None:
 
     Args:
         source: A folder with ``config.json``, tokenizer files and ``model.safetensors`` (or its shards and index).
-        folder: Written anew.
+        folder: The new folder.
 
     Raises:
         UserError: A part is missing or damaged, the tokenizer is not the encoder's, or the configuration asks for code
@@ -77,8 +77,8 @@ def require_own_tokenizer(folder: Path, config: Any, tokenizer: Any) -> None:
 def _refuse_code(folder: Path) -> None:
     """Raise UserError where the configuration or the tokenizer asks for code of its own, at any depth.
 
-    A configuration within a configuration is read from wherever it says, and can ask for code in its turn
-    (CVE-2026-5241), so families that have one are not among those that are known here.
+    A nested configuration can be loaded from elsewhere and ask for code as well (CVE-2026-5241), so `FAMILIES` has no
+    family with one.
     """
     for name in ("config.json", "tokenizer_config.json"):
         if not (folder / name).is_file():
@@ -94,7 +94,7 @@ def _refuse_code(folder: Path) -> None:
 
 
 def _keys(value: Any) -> Iterator[str]:
-    """Yield the keys of a JSON value, and of all that is in it."""
+    """Yield all keys of a JSON value, at any depth."""
     children: Iterable[Any] = value if isinstance(value, list) else ()
     if isinstance(value, dict):
         yield from value
@@ -164,7 +164,7 @@ def load_config(folder: str | Path) -> Any:
     read_object(Path(folder, "config.json"))
     _refuse_code(Path(folder))
     try:
-        # not transformers' default, with which a terminal is asked whether code may run
+        # by default transformers asks on the terminal whether to run code
         return AutoConfig.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
@@ -186,7 +186,7 @@ def load_tokenizer(folder: str | Path) -> Any:
         tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, trust_remote_code=False)
     except Exception as error:  # tokenizers, written in Rust, raises Exception itself
         raise UserError(f"{folder} has no tokenizer that transformers knows ({first_line(error)}); {MEND}") from error
-    tokenizer.chat_template = None  # its name would become that of a file, wherever that leads (CVE-2026-9856)
+    tokenizer.chat_template = None  # its name would become a path, possibly outside the folder (CVE-2026-9856)
     return tokenizer
 
 
@@ -198,7 +198,7 @@ def longest_input(folder: str | Path) -> int:
 def positions(config: Any) -> int:
     """Return how many tokens, special ones included, an encoder of this configuration has positions for."""
     count: int = config.max_position_embeddings
-    if config.model_type in ("roberta", "xlm-roberta", "camembert"):  # which count from the padding id on
+    if config.model_type in ("roberta", "xlm-roberta", "camembert"):  # their positions begin after the padding id
         count -= config.pad_token_id + 1
     return count
 

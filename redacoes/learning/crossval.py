@@ -1,7 +1,7 @@
-"""Cross-validation: each essay is graded once by what has not seen it, and all that learns is fitted anew in each fold.
+"""Cross-validation: models that have not seen an essay grade it, and every fold fits everything anew.
 
-Of the essays that a fold does not test, a part validates and the rest train, as they do in the DAG. Nothing of the test
-essays but their texts is shown to a grader. How a model is trained in a fold is in `refit`.
+Of the essays that a fold does not test, some validate and the rest train, as in the DAG. Graders get only the texts of
+the test essays. `refit` trains the model of a fold.
 """
 
 import sys
@@ -28,19 +28,27 @@ from redacoes.learning.baseline import OTHERS, Floats, Integers
 from redacoes.params import Baseline, Bootstrap, By, Crossval, Data
 
 MODEL = "model"
-COLUMNS = ["repeat", "fold", "row", "unit", "score", "predicted", "expected"]  # of the table, and then those of classes
+COLUMNS = [
+    "repeat",
+    "fold",
+    "row",
+    "unit",
+    "score",
+    "predicted",
+    "expected",
+]  # of the table, followed by those of the classes
 
 
 class Essays(NamedTuple):
     """All essays of a file.
 
     Attributes:
-        lines: int64 ``(essays,)``: on which they begin there.
-        texts: As cleaned.
+        lines: int64 ``(essays,)``: the line on which each begins.
+        texts: Cleaned texts.
         scores: int64 ``(essays,)``.
-        groups: int64 ``(essays,)``: the number of each one's group.
+        groups: int64 ``(essays,)``: the number of the group of each.
         copies: int64 ``(essays,)``: the index of the first essay with the same text.
-        classes: How many there are.
+        classes: Number of classes.
     """
 
     lines: Integers
@@ -58,20 +66,20 @@ class Essays(NamedTuple):
         return cls(prepared.lines, texts, prepared.scores, prepared.groups, prepared.copies, data.max_score + 1)
 
     def units(self, by: By) -> Integers:
-        """Return for each essay the number of what must stay on one side: its copies, or its group with all copies."""
+        """Return the unit of each essay that must stay on one side: its copies, or its group with all copies."""
         return self.copies if by == "random" else linked(self.groups, self.copies)
 
 
 @dataclass
 class Fold:
-    """What may be known in a fold.
+    """The data of a fold that graders may see.
 
     Attributes:
-        places: Of train, validation and test, among all essays, int64.
-        texts: Of these three.
-        scores: Of train and validation; those of test are not here.
-        groups: The number of what must stay on one side, of each essay of train, validation and test.
-        classes: How many there are.
+        places: Indices of train, validation and test among all essays, int64.
+        texts: Texts of the three parts.
+        scores: Scores of train and validation. Those of test are withheld.
+        groups: The unit of each essay of the three parts that must stay on one side.
+        classes: Number of classes.
         words: TF-IDF of the baselines and the text regression.
     """
 
@@ -84,7 +92,7 @@ class Fold:
 
     @classmethod
     def of(cls, essays: Essays, units: Integers, places: Mapping[str, Integers], words: Baseline) -> "Fold":
-        """Take what lies at `places`, among essays of `units`."""
+        """Return the fold of the essays at `places`."""
         texts = {part: [essays.texts[place] for place in of_part] for part, of_part in places.items()}
         scores = {part: essays.scores[places[part]] for part in ("train", "validation")}
         groups = {part: units[of_part] for part, of_part in places.items()}
@@ -92,14 +100,14 @@ class Fold:
 
     @cached_property
     def text(self) -> tuple[dict[str, Floats], dict[str, Floats]]:
-        """The numbers of the text that the rule ordinal takes, and what they are as probabilities."""
+        """The scores of the text regression, for the rule ordinal, and their probabilities."""
         regression, probabilities = baseline.by_text(
             self.texts, self.scores, self.classes, self.words, self.groups["train"]
         )
         return {name: regression.predict(self.texts[name]) for name in OTHERS}, probabilities
 
 
-Grader = Callable[[Fold], Mapping[str, Floats]]  # to the probabilities of validation and test
+Grader = Callable[[Fold], Mapping[str, Floats]]  # returns the probabilities of validation and test
 
 
 def prior(fold: Fold) -> dict[str, Floats]:
@@ -126,7 +134,7 @@ def hybrid(vectors: Floats) -> Grader:
 
 
 def share_of_rest(validation_size: float, folds: int) -> float:
-    """Return which share of what a fold does not test is as much as `validation_size` of all."""
+    """Return `validation_size`, a share of all essays, as a share of the essays that a fold does not test."""
     return validation_size / (1 - 1 / folds)
 
 
@@ -135,9 +143,9 @@ def divide(units: Integers, folds: int, share: float, seed: int) -> Iterator[dic
 
     Args:
         units: int64 ``(essays,)``: what must stay on one side.
-        folds: How many.
-        share: Of the units that a fold does not test, which validate.
-        seed: Of what is drawn.
+        folds: Number of folds.
+        share: Share of the units that a fold does not test, for validation.
+        seed: Seed of the shuffling.
 
     Raises:
         UserError: There are too few units.
@@ -179,8 +187,8 @@ def table(
 ) -> pd.DataFrame:
     """Return the rows of a fold for `metrics/crossval.csv`.
 
-    They are those of the model, with the number of repeat and fold and the unit of each essay before them, and the
-    score that each baseline decides on after them.
+    They are the rows of the model, preceded by repeat, fold and unit, and followed by the decided score of each
+    baseline.
     """
     by_name = {name: of_grader for (name, _), of_grader in graded.items()}
     model = by_name.pop(MODEL)
@@ -198,20 +206,21 @@ def table(
 def report(whole: pd.DataFrame, bins: int, bootstrap: Bootstrap) -> dict[str, Any]:
     """Return `metrics/crossval.json` of the rows of all folds.
 
-    With several repeats an essay has several rows, which are counted together. Intervals are of units, drawn with
-    replacement with all their rows (Davison and Hinkley, 1997, section 3.8), since essays of one group are alike.
+    With several repeats an essay has several rows. The bootstrap draws units with all their rows (Davison and Hinkley,
+    1997, section 3.8), since essays of one group depend on each other.
 
     Returns:
-        ``essays``; ``model``: each metric as ``value``, ``low`` and ``high``; ``baselines``: ``qwk`` of each, and what
-        the model's is more than it, as ``difference``, with the ends of its paired interval. JSON values, null where
-        undefined.
+        ``essays``; ``model``: each metric as ``value``, ``low`` and ``high``; ``baselines``: ``qwk`` of each, and the
+        ``difference`` of the model's to it, with the ends of its paired interval. JSON values, null if undefined.
     """
     scores, predicted, probabilities = comparison.arrays(whole)
     units = whole["unit"].to_numpy()
     values = metrics.report(scores, predicted, probabilities, bins)
     ends = metrics.intervals(scores, predicted, probabilities, bins, bootstrap, units)
     columns = list(whole.columns)
-    names = columns[columns.index(f"p_{probabilities.shape[1] - 1}") + 1 :]  # table has them after the classes
+    names = columns[
+        columns.index(f"p_{probabilities.shape[1] - 1}") + 1 :
+    ]  # `table` puts the baselines after the classes
     return {
         "essays": int(whole["row"].nunique()),
         "model": {name: {"value": values[name], **(ends[name] or {})} for name in comparison.SIGN},
@@ -237,14 +246,14 @@ def out_of_fold(
     """Return `metrics/crossval.csv`: the rows of all folds and repeats, in the order of repeat and line.
 
     Args:
-        essays: All of them.
-        units: What must stay on one side.
+        essays: All essays.
+        units: The unit of each essay that must stay on one side.
         settings: Folds, repeats and seed.
         share: As for `divide`.
         words: TF-IDF of the baselines and the text regression.
-        graders: The model's, as `MODEL`, and those of the baselines.
-        rule: By which the model's scores are decided.
-        folder: Where each fold is kept once it is graded: what is found there is gone on from.
+        graders: The model's grader, under `MODEL`, and those of the baselines.
+        rule: The decision rule of the model.
+        folder: Keeps each graded fold, so that a stopped run resumes with the next one.
     """
     rules = {name: [rule if name == MODEL else alone(rule)] for name in graders}
     folds = [
@@ -260,7 +269,7 @@ def out_of_fold(
             fold = Fold.of(essays, units, places, words)
             rows = table(fold, grade(essays, fold, graders, rules), repeat + 1, number + 1)
             write_whole(done, rows.to_csv(index=False))
-        tables.append(pd.read_csv(done, float_precision="round_trip"))  # so that a fold gone on from is the same
+        tables.append(pd.read_csv(done, float_precision="round_trip"))  # so that a resumed fold is identical
     return joined(tables)
 
 

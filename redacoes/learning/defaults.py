@@ -1,11 +1,11 @@
-"""What a null of `train` stands for: it follows from the checkpoint. No TensorFlow."""
+"""The values that nulls of `train` stand for, which depend on the checkpoint. No TensorFlow."""
 
 from typing import Any
 
 from redacoes.params import Settled, Train
 
 UPPER = 3  # layers of a pretrained encoder that are tuned
-PENALTY = 100.0  # of the probe, where none may be chosen on validation
+PENALTY = 100.0  # of the probe, if it may not be chosen on validation
 
 SCRATCH: dict[str, Any] = {
     "epochs": 8,
@@ -17,21 +17,21 @@ SCRATCH: dict[str, Any] = {
     "classifier_dropout": 0.1,
 }
 PRETRAINED: dict[str, Any] = {"epochs": 3, "learning_rate": 5e-5}
-# RoBERTa and its like have this dropout before the hidden layer as well, whose inputs may well be far from 0 on average
+# RoBERTa and similar families also apply this dropout before the hidden layer, whose inputs may be far from 0
 PROBED: dict[str, Any] = {"classifier_dropout": 0.0}
 
 
 def settle(train: Train, config: Any, weights: bool, validated: bool) -> Settled:
-    """Return `train` with a value in the place of every null that stands for one.
+    """Return `train` with the nulls that depend on the checkpoint filled in.
 
-    What stays null is what has a meaning of its own: a rate of the head that is the encoder's, dropout that is the
-    checkpoint's own, and a penalty that is chosen on validation.
+    A null with a meaning of its own stays: the head learns at the encoder's rate, dropout is the checkpoint's, and the
+    penalty is chosen on validation.
 
     Args:
-        train: As the user has it. A value is never changed.
+        train: The user's settings, whose values are never changed.
         config: The checkpoint's configuration.
-        weights: Whether the checkpoint has any, or is a new encoder.
-        validated: Whether something may be chosen on validation.
+        weights: Whether the checkpoint has weights; else the encoder is new.
+        validated: Whether choices on validation are allowed.
     """
     values = train.model_dump()
 
@@ -39,12 +39,12 @@ def settle(train: Train, config: Any, weights: bool, validated: bool) -> Settled
         values.update({name: value for name, value in defaults.items() if values[name] is None})
 
     if weights:
-        shared = config.model_type == "albert"  # whose layers are one
+        shared = config.model_type == "albert"  # its layers share their weights
         fill({"frozen_layers": "all" if shared else max(config.num_hidden_layers - UPPER, 0), "probe": True})
         if values["probe"]:
             fill(PROBED if validated else {**PROBED, "probe_penalty": PENALTY})
             if values["frozen_layers"] == "all":
-                fill({"epochs": 0})  # of the head alone, the probe is the best that there is
+                fill({"epochs": 0})  # the probe is already the optimum of the head alone
         fill(PRETRAINED)
     else:
         fill(SCRATCH)
@@ -52,7 +52,7 @@ def settle(train: Train, config: Any, weights: bool, validated: bool) -> Settled
 
 
 def describe(train: Train, settled: Settled) -> str:
-    """Return a line that says which values stand for nulls, or an empty string where none does."""
+    """Return a line with the values that replace nulls, or an empty string if none does."""
     asked = train.model_dump()
     taken = [f"{name} {str(value).lower()}" for name, value in settled.model_dump().items() if value != asked[name]]
     return f"train, where null follows from the checkpoint: {', '.join(taken)}" if taken else ""

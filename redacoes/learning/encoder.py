@@ -1,4 +1,4 @@
-"""What is inside a classifier, trained or not: gradients of the expected score, and the encoder's vectors of essays."""
+"""Look inside a classifier: gradients of the expected score, and the encoder's vectors of essays."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ Floats = NDArray[np.float32]
 
 
 def embed(classifier: Any, ids: list[int]) -> Floats:
-    """Return the word embeddings of token ids, float32 ``(tokens, width)``, without positions."""
+    """Return the word embeddings of token ids, float32 ``(tokens, hidden_size)``, without positions."""
     return np.asarray(tf.gather(classifier.get_input_embeddings().weight, ids), np.float32)
 
 
@@ -25,11 +25,11 @@ def embed(classifier: Any, ids: list[int]) -> Floats:
 def gradient(classifier: Any) -> Callable[[Floats], tuple[Floats, Floats]]:
     """Return a function from word embeddings to the expected score and its gradient.
 
-    It takes float32 ``(rows, tokens, width)``, no token of which is padding, and returns points of score, float32
-    ``(rows,)``, and points by unit of embedding, float32 ``(rows, tokens, width)``. Any thread may call it.
+    It takes embeddings without padding, float32 ``(rows, tokens, hidden_size)``, and returns points of score, float32
+    ``(rows,)``, and points per unit of embedding, float32 ``(rows, tokens, hidden_size)``. It is thread-safe.
 
     Raises:
-        UserError: TensorFlow's model of this family takes no embeddings in the place of token ids.
+        UserError: TensorFlow's model of this family does not accept embeddings instead of token ids.
     """
     if "inputs_embeds" not in inspect.signature(classifier.call).parameters:
         raise UserError(
@@ -59,8 +59,8 @@ def gradient(classifier: Any) -> Callable[[Floats], tuple[Floats, Floats]]:
 def pooled(classifier: Any) -> Callable[[Mapping[str, NDArray[np.int32]]], Floats]:
     """Return a function from ``input_ids`` and ``attention_mask``, int32 ``(rows, length)``, to vectors of essays.
 
-    A vector, float32 ``(width,)``, is the mean of the encoder's last hidden states over the essay's tokens, special
-    ones included, scaled to the length of 1.
+    A vector, float32 ``(hidden_size,)``, is the mean of the last hidden states over the essay's tokens, special ones
+    included, scaled to length 1.
     """
     encoder = getattr(classifier, classifier.base_model_prefix)
     names = ("input_ids", "attention_mask")

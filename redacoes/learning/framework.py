@@ -1,6 +1,6 @@
-"""TensorFlow and its Keras, as every module has them from here: loaded without what they say on every machine.
+"""TensorFlow and Keras, loaded without their usual log lines. All modules import them from here.
 
-This comes before what else imports them, such as transformers' models; the linter holds the order.
+This import must precede others that import TensorFlow, such as transformers' models; the linter enforces the order.
 """
 
 from redacoes.learning.quiet import quiet
@@ -9,6 +9,6 @@ with quiet():
     import tensorflow as tf
     import tf_keras
 
-    tf.config.list_physical_devices()  # it looks for a GPU, and says so once
+    tf.config.list_physical_devices()  # the search for a GPU logs once
 
 __all__ = ["tf", "tf_keras"]

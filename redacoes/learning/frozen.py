@@ -1,8 +1,8 @@
-"""Layers that training leaves as they are: run once, and what comes out of them kept on disk for every epoch.
+"""Frozen layers: run once, with their output kept on disk for every epoch.
 
-A frozen layer has no dropout, so what it gives is the same in each epoch. One pass writes two things for each part of
-the data: the last hidden state of each essay's first token, for the head to be fitted on, and what comes out of the
-uppermost frozen layer, for the layers above to be trained on.
+A frozen layer has no dropout, so its output is the same in each epoch. One pass writes two things for each part of the
+data: the last hidden state of each essay's first token, on which the head is fitted, and the output of the uppermost
+frozen layer, on which the layers above are trained.
 """
 
 import os
@@ -31,16 +31,16 @@ from redacoes.params import Settled
 
 Floats = NDArray[np.float32]
 
-BATCH = 16  # essays; more are slower on processors, since less of them stays in the cache
+BATCH = 16  # essays; larger batches do not fit into the processor's cache, and are slower
 BYTES = np.dtype(np.float32).itemsize
 
 
 class Pass(NamedTuple):
-    """How layers are run that stay as they are.
+    """How to run frozen layers.
 
     Attributes:
-        layers: The lowest ones, whose outcome is kept.
-        multiple: Lengths are padded to a multiple of it, in tokens.
+        layers: How many of the lowest layers are frozen; their output is kept.
+        multiple: Lengths are padded to a multiple of this many tokens.
         threads: Batches at once.
     """
 
@@ -50,20 +50,20 @@ class Pass(NamedTuple):
 
     @classmethod
     def of(cls, train: Settled) -> "Pass":
-        """Return the pass that training begins with."""
+        """Return the pass for these settings."""
         return cls(train.frozen_layers, train.pad_to_multiple_of, train.threads)
 
 
 @dataclass(frozen=True, eq=False)
 class States:
-    """Hidden states of essays, in a file that is mapped into memory, with the interface of `batching.Ragged`.
+    """Hidden states of essays in a memory-mapped file, with the interface of `batching.Ragged`.
 
     Attributes:
         path: The file: float32 ``(tokens, width)``.
-        tokens: All that are in it.
-        starts: int64 ``(rows,)``: where each essay begins there, in tokens.
+        tokens: Number of tokens in it.
+        starts: int64 ``(rows,)``: the first token of each essay in it.
         lengths: int64 ``(rows,)``: tokens of each essay.
-        width: Numbers of a token.
+        width: Size of a hidden state.
     """
 
     path: Path

@@ -1,8 +1,8 @@
-"""What of an essay's vector is its theme: to be taken out where themes are to be graded that training has not seen.
+"""Remove the theme from vectors of essays, for grading themes that training has not seen.
 
-Vectors of texts tell themes apart better than anything else, and which theme got which scores is of no use for another
-theme. So the widest directions between the means of groups are projected out (nuisance attribute projection:
-Solomonoff, Campbell and Boardman, 2005, "Advances in Channel Compensation for SVM Speaker Recognition").
+Text vectors mainly separate themes, and the mean score of one theme does not help with another. So the widest
+directions between the means of groups are projected out (nuisance attribute projection: Solomonoff, Campbell and
+Boardman, 2005, "Advances in Channel Compensation for SVM Speaker Recognition").
 """
 
 import numpy as np
@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-DIRECTIONS = 30  # at most: found on real essays on 85 themes, of which 20 do as well
-ALIKE = 2.0  # essays of a group, on average, from which on groups are themes, and not copies of an essay
+DIRECTIONS = 30  # at most; tuned on real essays with 85 themes, where 20 are as good
+ALIKE = 2.0  # mean size of groups from which they count as themes, not as copies of an essay
 
 
 def directions(vectors: Floats, groups: Integers) -> Floats:
     """Return the widest directions between the means of groups, float64 ``(directions, width)``, of length 1.
 
-    There are at most half as many as groups, so that what all groups share stays, and none where groups are not themes:
-    where each essay is one of its own.
+    There are at most half as many directions as groups, so that what groups have in common stays. There are none if
+    groups are not themes, that is, if essays are their own groups.
 
     Args:
         vectors: float64 ``(rows, width)``.
@@ -36,5 +36,5 @@ def directions(vectors: Floats, groups: Integers) -> Floats:
 
 
 def without(vectors: Floats, taken: Floats) -> Floats:
-    """Return vectors ``(rows, width)`` without what they have along directions ``(directions, width)``."""
+    """Return vectors ``(rows, width)`` without their components along directions ``(directions, width)``."""
     return vectors - (vectors @ taken.T) @ taken

@@ -1,4 +1,4 @@
-"""The data set that training reads: the token ids of essays, with their scores as labels."""
+"""The Arrow cache of token ids, with scores as labels, that training reads."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,15 +17,15 @@ def write(
     """Tokenize essays into an Arrow file.
 
     Args:
-        batches: Of `row`, `essay`, `score` and `group`, as the splits have them.
+        batches: Columns `row`, `essay`, `score` and `group` of the splits, in batches.
         labels: The classes.
         tokenizer: A fast transformers tokenizer.
-        tokenize: The length, and which end of an essay is cut.
+        tokenize: Length and truncation.
         path: The file to write.
 
     Returns:
-        The data set, memory-mapped: `row`, `input_ids` (int32), `labels` and `group`; and the tokens of each essay
-        before it was cut.
+        The memory-mapped data set with `row`, `input_ids` (int32), `labels` and `group`; and the number of tokens of
+        each essay before truncation.
     """
     lengths: list[int] = []
 

@@ -1,4 +1,4 @@
-"""Token ids of essays: what of a long essay the model sees."""
+"""Token ids of essays, and truncation of long ones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy as np
 from redacoes.errors import UserError
 from redacoes.params import Tokenize
 
-MANY = 0.1  # share of essays that are cut, beyond which it is said
+MANY = 0.1  # share of truncated essays above which there is a warning
 HEAD_SHARE = (
     0.25  # of head_tail: the first 128 of 512 tokens and the rest from the end (Sun et al., 2019, section 5.3.1)
 )
@@ -21,10 +21,10 @@ def encode(tokenizer: Any, texts: Sequence[str], tokenize: Tokenize) -> tuple[li
     Args:
         tokenizer: A fast transformers tokenizer.
         texts: The essays.
-        tokenize: The length and which end of the essay is cut.
+        tokenize: Length and truncation.
 
     Returns:
-        The ids of each text, and how many tokens each had before it was cut.
+        The ids of each text, and its number of tokens before truncation.
     """
     ids, lengths = [], []
     for text in _backend(tokenizer).encode_batch_fast(list(texts)):
@@ -35,7 +35,7 @@ def encode(tokenizer: Any, texts: Sequence[str], tokenize: Tokenize) -> tuple[li
 
 
 def require_positions(tokenize: Tokenize, longest: int) -> None:
-    """Raise UserError where the encoder in models/base has not as many positions as essays may have tokens."""
+    """Raise UserError if the encoder in models/base has fewer positions than essays may have tokens."""
     if tokenize.max_length > longest:
         raise UserError(
             f"tokenize.max_length is {tokenize.max_length}, and the encoder in models/base has positions for "
@@ -44,7 +44,7 @@ def require_positions(tokenize: Tokenize, longest: int) -> None:
 
 
 def _backend(tokenizer: Any) -> Any:
-    # not the tokenizer itself: transformers makes lists of all that it knows of a text, a fifth of the time
+    # the backend alone: transformers builds lists of everything, which takes a fifth of the time
     backend = tokenizer.backend_tokenizer
     backend.no_truncation()
     backend.no_padding()
@@ -54,14 +54,14 @@ def _backend(tokenizer: Any) -> Any:
 
 @dataclass(frozen=True)
 class Tokens:
-    """One text as the model sees it, and what of it the model does not see.
+    """One text as the model sees it, and the part that is cut.
 
     Attributes:
-        pieces: Each token as the vocabulary has it, special tokens included.
+        pieces: Each token as in the vocabulary, special tokens included.
         ids: Their ids.
-        spans: Where each stands in the text, in characters: ``(begin, end)``; empty for special tokens.
-        special: Whether each was added around the text.
-        kept: Places of those that are within ``max_length``, in their order.
+        spans: The span of each in the text, in characters: ``(begin, end)``; empty for special tokens.
+        special: Whether each is a special token.
+        kept: Indices of the tokens that remain after truncation, in order.
     """
 
     pieces: list[str]
@@ -72,14 +72,14 @@ class Tokens:
 
 
 def view(tokenizer: Any, text: str, tokenize: Tokenize) -> Tokens:
-    """Tokenize one text as :func:`encode` does, and tell where its tokens come from."""
+    """Tokenize one text as :func:`encode` does, with the span of each token."""
     found = _backend(tokenizer).encode(text)
     kept = truncate(list(range(len(found.ids))), found.special_tokens_mask, tokenize)
     return Tokens(found.tokens, found.ids, found.offsets, [mask == 1 for mask in found.special_tokens_mask], kept)
 
 
 def truncate(ids: list[int], special: list[int], tokenize: Tokenize) -> list[int]:
-    """Cut the body of `ids`, and keep the special tokens (where `special` is 1) at its two ends.
+    """Truncate the body of `ids`, and keep the special tokens (where `special` is 1) at both ends.
 
     head keeps the first tokens, tail the last, head_tail a quarter from the front and the rest from the end (Sun, Qiu,
     Xu and Huang, 2019, "How to Fine-Tune BERT for Text Classification?", arXiv:1905.05583).
@@ -110,12 +110,12 @@ def summary(lengths: Sequence[int], tokenize: Tokenize) -> dict[str, float]:
 
 
 def cut(lengths: Sequence[int], tokenize: Tokenize, longest: int) -> str:
-    """Say how many essays the model does not see whole, where they are more than a tenth; else return an empty string.
+    """Return a warning if more than a tenth of the essays is truncated, else an empty string.
 
     Args:
         lengths: Tokens of each essay before truncation.
-        tokenize: Where they are cut.
-        longest: Tokens that the encoder has positions for.
+        tokenize: Length and truncation.
+        longest: Number of the encoder's positions.
     """
     share = float((np.asarray(lengths) > tokenize.max_length).mean())
     if share <= MANY:

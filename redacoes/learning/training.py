@@ -1,7 +1,7 @@
-"""Training: the probe, and then fine-tuning: targets, batches, optimizer and learning curves.
+"""Training: the probe, then fine-tuning, with targets, batches, optimizer and learning curves.
 
-The model itself is in `model`, its head in `head`, the regression that it is fitted by in `probe`, and what is done of
-frozen layers in `frozen`.
+The model is in `model`, its head in `head`, the regression that fits the head in `probe`, and frozen layers in
+`frozen`.
 """
 
 import sys
@@ -30,7 +30,7 @@ from redacoes.params import Settled, Train
 Inputs = Ragged | States
 Metrics = dict[str, float]
 
-PENALTIES = (1000.0, 500.0, 200.0, 100.0, 50.0, 20.0, 10.0, 5.0)  # of the probe, to be chosen from on validation
+PENALTIES = (1000.0, 500.0, 200.0, 100.0, 50.0, 20.0, 10.0, 5.0)  # of the probe; validation chooses one
 
 
 class Batches:
@@ -43,10 +43,10 @@ class Batches:
 
         Args:
             part: Tokenized rows, with `labels`.
-            inputs: Their token ids, or what the frozen layers make of them.
+            inputs: Their token ids, or the output of the frozen layers.
             pad_id: The tokenizer's id for padding.
-            longest: No batch is padded beyond it, in tokens.
-            targets: float32 ``(classes, classes)``: what the model should answer for each true class.
+            longest: Longest batch, in tokens.
+            targets: float32 ``(classes, classes)``: the target distribution of each true class.
             train: Batch size, batching, class weights and seed.
         """
         self.inputs, self.labels = inputs, labels(part)
@@ -72,10 +72,10 @@ class Batches:
         return values, mask, self.targets[self.labels[rows]], self.weights[self.labels[rows]]
 
     def dataset(self) -> tf.data.Dataset:
-        """Return the batches as `fit` takes them: inputs, targets and weights.
+        """Return the batches for `fit`: inputs, targets and weights.
 
-        Not by a generator, nor as a Keras Sequence, which is one: under Python 3.11 and later TensorFlow then has
-        malloc map every tensor of 128 KiB and more anew, and an epoch takes nearly twice as long.
+        This is neither a generator nor a Keras Sequence, which is one: with these, under Python 3.11 and later, malloc
+        maps every tensor of 128 KiB or more anew, and an epoch takes nearly twice as long.
         """
         states = isinstance(self.inputs, States)
         name, kind = ("inputs_embeds", tf.float32) if states else ("input_ids", tf.int32)
@@ -96,15 +96,15 @@ def labels(part: Dataset) -> NDArray[np.int64]:
 
 
 def groups(part: Dataset) -> NDArray[np.int64] | None:
-    """Return the groups of tokenized rows, int64 ``(rows,)``, or None where they have none."""
+    """Return the groups of tokenized rows, int64 ``(rows,)``, or None if they have none."""
     return np.asarray(part.data.column("group")) if "group" in part.column_names else None
 
 
 def soft_targets(classes: int, spread: float) -> NDArray[np.float32]:
     """Return target distributions ``(classes, classes)``: row k is a Gaussian of width `spread` around class k.
 
-    Neighbouring scores are nearly right, which a one-hot target does not say (Díaz and Marathe, 2019, "Soft Labels for
-    Ordinal Regression"). With a spread of 0 the rows are one-hot.
+    A one-hot target does not express that neighbouring scores are nearly right (Díaz and Marathe, 2019, "Soft Labels
+    for Ordinal Regression"). With a spread of 0 the rows are one-hot.
     """
     if spread == 0:
         return np.eye(classes, dtype=np.float32)
@@ -122,9 +122,9 @@ def class_weights(labels: NDArray[np.int64], classes: int, train: Train) -> NDAr
 
 
 def _scale_rate(optimizer: Any, names: set[str], factor: float) -> None:
-    """Have the variables of these names learn at `factor` times the rate, weight decay included.
+    """Scale the learning rate of the named variables by `factor`, weight decay included.
 
-    Keras has no rates by variable, and Adam is blind to the scale of gradients, so it is the step itself that changes.
+    Keras has no rate per variable, and Adam ignores the scale of gradients, so the step itself is scaled.
     """
     step = optimizer._resource_apply_dense
 
@@ -148,24 +148,24 @@ def fit(
     progress: Path,
     outputs: Mapping[str, Outputs] | None = None,
 ) -> None:
-    """Train `model` in place, as `train` says, and write its learning curves with DVCLive.
+    """Train `model` in place with the settings `train`, and write learning curves with DVCLive.
 
-    Layers that stay frozen are run once. From what comes out the head is fitted, which is epoch 0 of the curves, and
-    on it the layers above are trained.
+    Frozen layers run once. The head is fitted on their output, which is epoch 0 of the curves, and then the layers
+    above are trained on it.
 
     Args:
         model: A classifier, as built.
         train_part: Tokenized rows, with `input_ids` and `labels`, to train on.
-        validation_part: Such rows to validate on after each epoch.
+        validation_part: Rows to validate on after each epoch.
         pad_id: The tokenizer's id for padding.
         train: Every setting.
         curves: Folder of the learning curves, written anew.
-        progress: Folder in which the progress of this very training is kept: what is found there is gone on from.
-        outputs: What `frozen.run` has given of train and validation, where that is known; it is not run then.
+        progress: Folder for the progress of this very training, from which a stopped run resumes.
+        outputs: The result of `frozen.run` for train and validation, if it is known; else it is computed.
 
     Raises:
-        UserError: There is no whole batch to train on, the disk has no room for what frozen layers give, or the loss
-            stopped being a number.
+        UserError: There is no whole batch to train on, the disk has no room for the output of frozen layers, or the
+            loss is not finite.
     """
     parts = {"train": train_part, "validation": validation_part}
     targets = soft_targets(model.config.num_labels, train.label_spread)
@@ -196,9 +196,9 @@ def probe_head(
     Args:
         model: A classifier, whose head is written.
         vectors: float32 ``(rows, width)``: the last hidden states of the first tokens of train and validation.
-        parts: Those rows, with `labels`, and `group` where what tells themes apart is to be taken out.
-        targets: float32 ``(classes, classes)``: what the model should answer for each true class.
-        train: Class weights and, unless it is to be chosen on validation, the penalty.
+        parts: The same rows, with `labels`, and with `group` if themes are to be projected out.
+        targets: float32 ``(classes, classes)``: the target distribution of each true class.
+        train: Class weights, and the penalty unless validation chooses it.
     """
     of_parts = {name: labels(part) for name, part in parts.items()}
     aims = {name: targets[true] for name, true in of_parts.items()}
@@ -236,13 +236,13 @@ class _Begun(tf_keras.callbacks.Callback):
 def _tune(
     model: Any, batches: Batches, validation: Batches, probed: Metrics, train: Settled, curves: Path, progress: Path
 ) -> None:
-    """Train all weights of `model` that are trainable; see `fit`.
+    """Train the trainable weights of `model`; see `fit`.
 
     Args:
-        model: A classifier, or what is above its frozen layers.
-        batches: Those of train.
-        validation: Those of validation.
-        probed: Losses and accuracies before the first epoch, where the head has been fitted.
+        model: A classifier, or its layers above the frozen ones.
+        batches: Batches of train.
+        validation: Batches of validation.
+        probed: Losses and accuracies before the first epoch, if the head has been fitted.
         train: Every setting.
         curves: Folder of the learning curves.
         progress: Folder of the epochs done.
@@ -272,7 +272,7 @@ def _tune(
             for name, value in probed.items():
                 live.log_metric(name, value)
             live.make_summary()
-    live.step = done.epochs + 1  # the curves count epochs as people do
+    live.step = done.epochs + 1  # the curves count epochs from 1
     if not train.epochs:
         live.end()
         return

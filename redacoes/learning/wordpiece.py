@@ -21,7 +21,7 @@ def from_scratch(texts: Iterable[list[str]], checkpoint: Checkpoint, folder: Pat
     Args:
         texts: Batches of training essays; iterated twice.
         checkpoint: Architecture, sizes and vocabulary.
-        folder: Written anew.
+        folder: The new folder.
 
     Raises:
         UserError: The texts hold more different characters than the vocabulary has places.

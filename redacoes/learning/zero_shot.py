@@ -1,7 +1,7 @@
-"""Scores by entailment: an essay is the premise, and "its score is k" a hypothesis for each score. No training.
+"""Scores by entailment, without training: an essay is the premise, and "its score is k" the hypothesis for score k.
 
-Yin, Hay and Roth, 2019, "Benchmarking Zero-shot Text Classification", arXiv:1909.00161. The model that is asked is
-handed in as a function, so that nothing here imports TensorFlow.
+Yin, Hay and Roth, 2019, "Benchmarking Zero-shot Text Classification", arXiv:1909.00161. The model is passed in as a
+function, so TensorFlow is not imported here.
 """
 
 import sys
@@ -16,18 +16,18 @@ from tqdm import tqdm
 from redacoes.errors import UserError
 from redacoes.learning.batching import sorted_batches
 
-PART = 4  # batches whose logits are kept together: what a killed run loses at most
+PART = 4  # batches whose logits are stored together: the most that a killed run loses
 TEXTS = 1000  # tokenized at once
 
 Forward = Callable[[Mapping[str, NDArray[np.int32]]], NDArray[np.float32]]
 
 
 def entailment_column(labels: Mapping[int, str]) -> int:
-    """Return the place of entailment among the logits of a checkpoint, by the names of its labels.
+    """Return the column of entailment among the logits of a checkpoint, by its label names.
 
     Args:
-        labels: Its names of labels (``id2label``). "entailment", whatever its case or ending, must be one, and
-            "contradiction" or, of a model with two labels, "not_entailment" another.
+        labels: Its label names (``id2label``). They must include "entailment", in any case and with any ending, and
+            "contradiction", or "not_entailment" for a model with two labels.
 
     Raises:
         UserError: The labels are not those of natural language inference.
@@ -49,7 +49,7 @@ def hypotheses(template: str, labels: Sequence[str]) -> list[str]:
 
 
 class Pairs:
-    """Every essay with the hypothesis of every score, as token ids of one input.
+    """All pairs of an essay and a hypothesis, as token ids.
 
     Attributes:
         lengths: int64 ``(essays * classes,)``: tokens of each pair; pair ``essay * classes + score``.
@@ -90,7 +90,7 @@ class Pairs:
         return np.array(counts, dtype=np.int64)
 
     def _encode(self, *texts: list[str], **options: Any) -> Any:
-        # "[SEP]" written in an essay is text, and must not end it; a long essay is no cause for a warning
+        # "[SEP]" written in an essay is text; and long essays need no warning
         return self.tokenizer(*texts, split_special_tokens=True, verbose=False, **options)
 
     def batch(self, rows: NDArray[np.int64]) -> dict[str, NDArray[np.int32]]:
@@ -112,10 +112,10 @@ def entailment(pairs: Pairs, forward: Forward, column: int, batch_size: int, pro
 
     Args:
         pairs: Essays and hypotheses.
-        forward: Gives the logits ``(pairs, labels)`` of the inputs of a batch.
-        column: Of entailment, among the labels.
+        forward: Returns the logits ``(pairs, labels)`` of a batch's inputs.
+        column: Column of entailment.
         batch_size: Pairs at once, of similar length.
-        progress: Folder in which finished parts are kept, for this very computation: what is found there is taken.
+        progress: Folder for finished parts of this very computation, from which a stopped run resumes.
 
     Raises:
         UserError: A logit is not a number.
@@ -144,7 +144,7 @@ def entailment(pairs: Pairs, forward: Forward, column: int, batch_size: int, pro
 
 
 def _kept(file: Path, pairs: int) -> NDArray[np.float32] | None:
-    """Return what a stopped run has kept, or None where there is nothing, or only what a power cut has left of it."""
+    """Return a part that a stopped run has stored, or None if it is missing or truncated by a power cut."""
     try:
         values: NDArray[np.float32] = np.load(file, allow_pickle=False)
     except (OSError, ValueError, EOFError):

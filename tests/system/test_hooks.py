@@ -15,7 +15,11 @@ HOOKS = {hook["id"]: hook["name"] for hook in CONFIGURED["repos"][0]["hooks"]}
 BAD = {  # what is added to a file, and what its hook says
     "ruff": ("redacoes/nova.py", '"""New."""\n\nimport os\n', "F401"),
     "format": ("redacoes/outra.py", '"""New."""\n\nX = [1,2]\n', "would be reformatted"),
-    "dag": ("stages/sample.py", "\nimport redacoes.tokens\n", "test_dependencies_are_the_modules_imported[sample]"),
+    "dag": (
+        "stages/sample.py",
+        "\nimport redacoes.learning.tokens\n",
+        "test_dependencies_are_the_modules_imported[sample]",
+    ),
     "lock": ("redacoes/errors.py", "\n", "error: dvc.lock does not match prepare: redacoes/errors.py was changed"),
     "staged": ("notas.csv", "texto;nota\n", "error: notas.csv: column 'texto' holds essays"),
 }

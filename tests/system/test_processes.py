@@ -16,7 +16,8 @@ from tests.support.project import Clone
 WITHOUT_TENSORFLOW = ("sample", "prepare", "checkpoint", "tokenize", "baseline", "crossval", "zero_shot")
 TRAIN = """
 from pathlib import Path
-from redacoes import synthetic, wordpiece
+from redacoes.essays import synthetic
+from redacoes.learning import wordpiece
 from tests.support import PARAMS
 import sys
 texts = [row["essay"] for row in synthetic.essays(200, 1)]
@@ -32,7 +33,7 @@ cuInit: UNKNOWN ERROR (303)
 BROKEN = NOTICES.splitlines()[-1].replace("UNKNOWN ERROR (303)", "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH (803)") + "\n"
 LOADS = """
 import os, sys
-from redacoes.quiet import quiet
+from redacoes.learning.quiet import quiet
 with quiet():
     for written in sys.argv[2:]:
         os.write(2, written.encode())
@@ -69,7 +70,7 @@ def test_what_was_said_before_a_crash_is_not_lost(ends: str, status: int, told: 
 
 
 def test_a_process_that_goes_on_is_not_waited_for() -> None:
-    ends = "import redacoes.quiet, subprocess; redacoes.quiet.SECONDS = 0.1; subprocess.Popen(['sleep', '5'], stdout=2)"
+    ends = "import redacoes.learning.quiet, subprocess; redacoes.learning.quiet.SECONDS = 0.1; subprocess.Popen(['sleep', '5'], stdout=2)"
     with subprocess.Popen([sys.executable, "-c", LOADS, ends], cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
         assert process.wait() == 0
         assert process.stderr

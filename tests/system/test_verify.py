@@ -355,7 +355,7 @@ def test_a_project_that_dvc_cannot_read_is_said(colleague: Clone, tmp_path: Path
 
 def test_it_is_cheap_to_import_and_never_imports_tensorflow(pulled: Clone) -> None:
     code = (
-        "import sys; from pathlib import Path; from redacoes.verify import verify; "
+        "import sys; from pathlib import Path; from redacoes.tracking.integrity import verify; "
         "assert not {'dvc', 'dvc_data', 'tqdm'} & set(sys.modules); "
         f"verify(Path({str(pulled.path)!r}), False); "
         "sys.exit(bool({'tensorflow', 'transformers', 'datasets'} & set(sys.modules)))"
