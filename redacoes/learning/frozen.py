@@ -79,8 +79,8 @@ class States:
     def pad(self, rows: NDArray[np.int64], pad_id: int, multiple: int, longest: int) -> dict[str, NDArray[Any]]:
         """Return ``inputs_embeds``, float32 ``(len(rows), length, width)``, and ``attention_mask``; see `Ragged.pad`.
 
-        What stands in the place of padding is 0, and has no effect: attention is kept from it. The file is mapped anew
-        each time, so that no more than a batch of it counts as this process's memory.
+        Padding is 0 and has no effect, since attention is masked. The file is mapped anew each time, so that only one
+        batch counts as memory of this process.
         """
         mask = padded_mask(self.lengths[rows], multiple, longest)
         values = np.zeros((*mask.shape, self.width), np.float32)
@@ -92,11 +92,11 @@ class States:
 
 @dataclass(frozen=True, eq=False)
 class Outputs:
-    """What one pass has given of a part of the data.
+    """The output of one pass for a part of the data.
 
     Attributes:
         vectors: float32 ``(rows, width)``: the last hidden states of the first tokens.
-        states: What the layers above the frozen ones are trained on; None where no layer is frozen.
+        states: The input of the layers above the frozen ones; None if no layer is frozen.
     """
 
     vectors: Floats
@@ -104,7 +104,7 @@ class Outputs:
 
     @classmethod
     def read(cls, folder: Path, name: str, lengths: NDArray[np.int64], layers: Layers) -> "Outputs":
-        """Return what `run` has written into `folder` of the part `name`."""
+        """Return what `run` wrote into `folder` for the part `name`."""
         vectors: Floats = np.load(folder / f"{name}.npy")
         if layers == 0:
             return cls(vectors, None)
@@ -119,10 +119,10 @@ class Outputs:
 
 @contextmanager
 def upper(model: Any, layers: Layers) -> Iterator[None]:
-    """Make `model` one that begins above its frozen layers, and takes their outcome as ``inputs_embeds``.
+    """Cut `model` down to the layers above the frozen ones, whose output it takes as ``inputs_embeds``.
 
-    Its weights are then those above alone, which is what an optimizer, and a copy of the best weights, needs. When the
-    block ends the model is whole again.
+    It then has only the weights that an optimizer, or a copy of the best weights, needs. The model is whole again when
+    the block ends.
     """
     if not layers:
         yield
@@ -138,7 +138,7 @@ def upper(model: Any, layers: Layers) -> Iterator[None]:
         changes.append((encoder, "embeddings_project", lambda states, **_: states))
     if hasattr(stack, "layer"):
         changes.append((stack, "layer", list(stack.layer)[len(stack.layer) if layers == "all" else layers :]))
-        if hasattr(stack, "rel_embeddings"):  # DeBERTa's, which the frozen layers share with those above
+        if hasattr(stack, "rel_embeddings"):  # of DeBERTa; frozen and other layers share them
             changes.append((stack, "rel_embeddings", tf.constant(stack.get_rel_embedding())))
             if hasattr(stack, "LayerNorm"):
                 changes.append((stack, "LayerNorm", lambda normalised: normalised))
@@ -155,10 +155,10 @@ def upper(model: Any, layers: Layers) -> Iterator[None]:
 
 
 def forward(model: Any, layers: Layers) -> Callable[[Mapping[str, NDArray[np.int32]]], tuple[NDArray[Any], Floats]]:
-    """Return a function from ``input_ids`` and ``attention_mask`` to the frozen layers' outcome and the first tokens.
+    """Return a function from ``input_ids`` and ``attention_mask`` to the frozen layers' output and the first tokens.
 
-    It returns float32 ``(rows, length, width)`` and, of the last layer, float32 ``(rows, width)``. Where `layers` is 0
-    or all, the former has a length of 0.
+    It returns float32 ``(rows, length, width)`` and, from the last layer, float32 ``(rows, width)``. If `layers` is 0
+    or all, the former has length 0.
     """
     encoder, _ = stack_of(model)
     names = ("input_ids", "attention_mask")
@@ -178,17 +178,17 @@ def forward(model: Any, layers: Layers) -> Callable[[Mapping[str, NDArray[np.int
 
 
 def run(model: Any, parts: Mapping[str, Dataset], pad_id: int, how: Pass, folder: Path) -> dict[str, Outputs]:
-    """Run every essay through the encoder once, and return what comes out, from `folder` where it is there already.
+    """Run every essay through the encoder once, and return the outputs; they are read from `folder` if they exist.
 
     Args:
         model: A classifier.
         parts: Tokenized rows by the name of the part, with `input_ids`.
         pad_id: The tokenizer's id for padding.
         how: Which layers, and how.
-        folder: Written whole or not at all; it must stay as long as the outputs are used.
+        folder: Appears whole or not at all. It must exist as long as the outputs are used.
 
     Raises:
-        UserError: The disk has not the room.
+        UserError: The disk has no room.
     """
     rows = {name: Ragged(*arrow.lists(part, "input_ids")) for name, part in parts.items()}
     if not folder.is_dir():
@@ -204,7 +204,7 @@ def run(model: Any, parts: Mapping[str, Dataset], pad_id: int, how: Pass, folder
 
 
 def predict(model: Any, outputs: Outputs, pad_id: int, train: Settled) -> Floats:
-    """Return logits ``(rows, classes)`` by the layers above the frozen ones, from what these gave of the essays.
+    """Return logits ``(rows, classes)``, computed by the layers above the frozen ones from their outputs.
 
     Raises:
         ValueError: No layer is frozen.
@@ -246,7 +246,7 @@ def _write(
     config: Any,
     path: Path,
 ) -> None:
-    """Write the outputs of a part beside `path`: vectors as .npy, states as the bare numbers."""
+    """Write the outputs of a part beside `path`: vectors as .npy, states as raw numbers."""
     vectors = np.empty((len(ids.lengths), config.hidden_size), np.float32)
     token = BYTES * config.hidden_size
     batches = sorted_batches(ids.lengths, BATCH)
@@ -255,7 +255,7 @@ def _write(
         path.with_suffix(".f32").open("wb") as file,
         tqdm(total=len(batches), unit="batch", disable=not sys.stderr.isatty()) as progress,
     ):
-        for start in range(0, len(batches), how.threads):  # no more at once, or they would wait in memory
+        for start in range(0, len(batches), how.threads):  # more at once would wait in memory
             group = batches[start : start + how.threads]
             padded = [ids.pad(rows, pad_id, how.multiple, config.max_position_embeddings) for rows in group]
             for rows, (states, first) in zip(group, pool.map(compute, padded), strict=True):

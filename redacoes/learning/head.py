@@ -1,9 +1,8 @@
-"""The head of a classifier, whatever its family calls it: a hidden layer on the first token, and the classes' layer.
+"""The head of a classifier of any family: a hidden layer on the first token, and the layer of the classes.
 
-Both are written here so that they compute a softmax regression on the first token's standardised vector. The hidden
-layer of a family has a nonlinearity, so the regression is to be fitted on what the hidden layer gives, and is then
-exactly what the model computes. That no more is lost than must be, the hidden layer is made nearly linear: a tanh is
-kept in its middle, and a ReLU or GELU on its right.
+Both are set so that they compute a softmax regression on the first token's standardised vector. The hidden layer has a
+nonlinearity, so the regression is fitted on the output of the hidden layer; then it is exactly what the model computes.
+To lose little, the hidden layer is made nearly linear: a tanh stays near 0, and a ReLU or GELU on the positive side.
 """
 
 from collections.abc import Callable
@@ -20,8 +19,8 @@ from redacoes.learning.probe import Regression
 
 Floats = NDArray[np.float32]
 
-SQUASHED = 0.5  # standard deviations become this much before a tanh: what is 3 of them away is still told apart
-SHIFTED = 3.0  # standard deviations added before a ReLU or GELU, left of which it tells nothing apart
+SQUASHED = 0.5  # one standard deviation before a tanh: at 3 of them it is not yet flat
+SHIFTED = 3.0  # standard deviations added before a ReLU or GELU, which is flat below 0
 
 
 class Head(NamedTuple):
@@ -29,8 +28,8 @@ class Head(NamedTuple):
 
     Attributes:
         hidden: The dense layer on the first token's hidden state.
-        activation: What is applied to its outcome, whether the layer itself does so or the model.
-        classes: The dense layer from there to the logits.
+        activation: The activation after it, in the layer or in the model.
+        classes: The dense layer that gives the logits.
     """
 
     hidden: Any
@@ -39,7 +38,7 @@ class Head(NamedTuple):
 
     @property
     def gain(self) -> float:
-        """What a standard deviation of the first token is after the hidden layer, where that is linear."""
+        """One standard deviation of the first token after the hidden layer, where that is linear."""
         return SQUASHED if float(self.activation(tf.constant(1e3))) < 2 else 1.0
 
 
@@ -59,7 +58,7 @@ def of(model: Any) -> Head:
 
 
 def variables(model: Any) -> set[str]:
-    """Return the names of the variables that are not the encoder's: those of the classifier, and of a pooler."""
+    """Return the names of the head's variables: those of the classifier and of a pooler."""
     encoder = f"/{model.base_model_prefix}/"
     return {weight.name for weight in model.weights if encoder not in weight.name or "/pooler/" in weight.name}
 
@@ -70,24 +69,24 @@ def standardise(model: Any, vectors: Floats, groups: NDArray[np.int64] | None = 
     Args:
         model: A classifier, which is changed.
         vectors: float32 ``(rows, width)``: the last hidden states of the first tokens of the training essays.
-        groups: int64 ``(rows,)``: their groups. What tells themes apart is then taken out as well; see `themes`.
+        groups: int64 ``(rows,)``: their groups. Themes are then projected out as well; see `themes`.
     """
     hidden, gain = of(model).hidden, of(model).gain
     mean, spread = vectors.mean(axis=0, dtype=np.float64), vectors.std(axis=0, dtype=np.float64)
-    spread = np.where(spread > 1e-6 * (1 + np.abs(mean)), spread, np.inf)  # what never differs tells nothing
+    spread = np.where(spread > 1e-6 * (1 + np.abs(mean)), spread, np.inf)  # constant features have no weight
     kernel, shift = np.diag(gain / spread), 0.0 if gain == SQUASHED else SHIFTED
     if groups is not None:
         kernel = themes.without(kernel, themes.directions((vectors - mean) / spread, groups))
     bias = shift - mean @ kernel
-    units = hidden.kernel.shape[1]  # where the layer is narrower than the encoder, its last units are left out
+    units = hidden.kernel.shape[1]  # a narrower layer leaves out the encoder's last units
     hidden.set_weights([kernel[:, :units], bias[:units]])
 
 
 def features(model: Any, vectors: Floats) -> Floats:
-    """Return what the hidden layer of the head gives for first tokens ``(rows, width)``, float32 ``(rows, units)``.
+    """Return the hidden layer's output for first tokens ``(rows, width)``, float32 ``(rows, units)``.
 
-    In float32, with which models are loaded, whatever the training computes in; and divided by the head's gain, so that
-    a penalty means the same in every family.
+    It is computed in float32, as in a loaded model, whatever the precision of training. It is divided by the head's
+    gain, so that a penalty has the same effect in every family.
     """
     layers = of(model)
     kernel, bias = layers.hidden.get_weights()
@@ -96,6 +95,6 @@ def features(model: Any, vectors: Floats) -> Floats:
 
 
 def write(model: Any, regression: Regression) -> None:
-    """Write a regression, fitted on what `features` returns, as the layer that gives the logits."""
+    """Write a regression, fitted on the result of `features`, into the layer that gives the logits."""
     layers = of(model)
     layers.classes.set_weights([regression.coefficients / layers.gain, regression.intercepts])

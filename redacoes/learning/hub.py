@@ -1,7 +1,6 @@
-"""Checkpoints from the Hugging Face Hub: the one module through which a stage touches the network.
+"""Fetch checkpoints from the Hugging Face Hub. No other module lets a stage use the network.
 
-What is fetched lands in huggingface_hub's cache, is held to the hash that the Hub gives of it, and is found there from
-then on, with no network.
+Files land in huggingface_hub's cache, and are checked against the Hub's hashes. From then on no network is needed.
 """
 
 import errno
@@ -41,8 +40,8 @@ from redacoes.learning import checkpoint
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
-PAUSES = (1, 2)  # seconds before each new try of what failed on its way
-PATIENCE = 300  # seconds, in all, for which the Hub's «too many requests» is waited out
+PAUSES = (1, 2)  # seconds before each retry after a network failure
+PATIENCE = 300  # seconds of waiting in all when the Hub answers «too many requests»
 BROKEN = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 Answer = TypeVar("Answer")
 
@@ -50,23 +49,23 @@ Answer = TypeVar("Answer")
 def fetch(repository: str, revision: str, also: Iterable[str] = ()) -> Path:
     """Return a folder into which a repository's configuration, tokenizer and safetensors weights were fetched.
 
-    A token is taken from the environment (HF_TOKEN) or from where `hf auth login` has put it.
+    The token comes from the environment (HF_TOKEN) or from `hf auth login`.
 
     Args:
         repository: Its name on the Hub, such as ``Geotrend/distilbert-base-pt-cased``.
         revision: A full commit hash, so that the same parameters always give the same files.
-        also: Names of files that are fetched too, where the commit has them.
+        also: Names of further files to fetch, if the commit has them.
 
     Returns:
         The snapshot in huggingface_hub's cache. Other programs that share the cache may have put more files there.
 
     Raises:
-        UserError: The revision is none or can move, the Hub refuses or cannot be reached, a file does not arrive whole
-            or is another than the Hub's, or the checkpoint is one that this project does not load.
+        UserError: The revision does not exist or can move, the Hub refuses or cannot be reached, a file arrives
+            incomplete or differs from the Hub's, or this project does not load such a checkpoint.
     """
     commit = _Commit(repository, revision)
     with online(), _explained(commit), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of little room on the disk, which is told when there is too little
+        warnings.simplefilter("ignore")  # of little disk space; a full disk is an error of its own
         if not COMMIT.fullmatch(revision):
             raise UserError(
                 f"{revision!r} of {repository} can be another commit tomorrow: "
@@ -100,7 +99,7 @@ def online() -> Iterator[None]:
 
 @dataclass
 class _Commit:
-    """A commit of a repository, or what is taken for one."""
+    """A commit of a repository; whether it exists is not known yet."""
 
     repository: str
     revision: str
@@ -122,7 +121,7 @@ class _Commit:
             return None
         if not found:
             if not self.looked_up:
-                self.look_up()  # fails soon where there is no network, after which a download tries half a minute
+                self.look_up()  # without a network this fails at once, a download only after half a minute
             try:
                 found = _patiently(lambda: hf_hub_download(self.repository, name, revision=self.revision))
             except LocalEntryNotFoundError:
@@ -146,7 +145,7 @@ def _fetch_weights(commit: _Commit, folder: Path) -> None:
 def _hold_to_hash(path: Path, name: str) -> None:
     """Raise UserError, and remove the file, unless it has the hash under which the cache keeps it.
 
-    That is the ETag: the sha256 of a large file, git's own hash of another. huggingface_hub compares the size alone.
+    The hash is the ETag: sha256 for a large file, git's blob hash for others. huggingface_hub only compares sizes.
     """
     blob = path.resolve()
     size = blob.stat().st_size
@@ -164,7 +163,7 @@ def _hold_to_hash(path: Path, name: str) -> None:
 
 
 def _patiently(ask: Callable[[], Answer]) -> Answer:
-    """Return what `ask` returns, called again after what may pass: a broken connection, or too many requests."""
+    """Call `ask`, with retries after a broken connection or too many requests, and return its result."""
     until = time.monotonic() + PATIENCE
     pauses = list(PAUSES)
     while True:
@@ -186,12 +185,12 @@ def _patiently(ask: Callable[[], Answer]) -> Answer:
 
 
 def _cause(error: Any) -> Any:
-    """Return why a file could not be looked up, which huggingface_hub tells as a file that is not there."""
+    """Return why a file could not be looked up; huggingface_hub reports it as missing."""
     return error.__cause__ if isinstance(error, LocalEntryNotFoundError) else error
 
 
 def _status(error: Any) -> int:
-    """Return the HTTP status that an error tells of, or 0."""
+    """Return the HTTP status of an error, or 0."""
     response = getattr(error, "response", None)
     return 0 if response is None else response.status_code
 
@@ -205,7 +204,7 @@ def _asked_to_wait(headers: Any) -> int:
 
 @contextmanager
 def _explained(commit: _Commit) -> Iterator[None]:
-    """Raise a UserError for what goes wrong on the way to and from the Hub."""
+    """Raise a UserError for failures of the network or the Hub."""
     try:
         yield
     except requests.RequestException as error:
@@ -227,7 +226,7 @@ def _explained(commit: _Commit) -> Iterator[None]:
 
 
 def _refusal(commit: _Commit, error: Any) -> str:
-    """Return the sentence for a request that the Hub, or the way to it, did not let pass."""
+    """Return the message for a request that the Hub or a proxy refused."""
     hub, status = constants.ENDPOINT, _status(error)
     told = error.response.headers.get("X-Error-Message", "") if status else ""
     if isinstance(error, GatedRepoError):
@@ -243,7 +242,7 @@ def _refusal(commit: _Commit, error: Any) -> str:
         return f"{hub} shows no repository {commit.repository}: correct its name or, if it is private, set HF_TOKEN"
     if status == 429:
         return f"{hub} got too many requests, and asks to wait for longer than {PATIENCE} s: run it again later"
-    if status == 416:  # a range that begins behind the file's end
+    if status == 416:  # the range begins after the end of the file
         return _forget_parts(commit)
     if status:
         return f"{hub} answered {status} {told or error.response.reason} for {commit}: run it again later"
@@ -253,7 +252,7 @@ def _refusal(commit: _Commit, error: Any) -> str:
 
 
 def _forget_parts(commit: _Commit) -> str:
-    """Remove what has arrived of unfinished downloads, since it is longer than the file, and return the sentence."""
+    """Remove partial downloads, which are longer than the file, and return the message."""
     folder = Path(constants.HF_HUB_CACHE, repo_folder_name(repo_id=commit.repository, repo_type="model"), "blobs")
     for part in folder.glob("*.incomplete"):
         part.unlink()

@@ -1,6 +1,6 @@
-"""The classifier: built, saved, loaded and run. How it is trained is in `training`.
+"""Build, save, load and run the classifier. `training` trains it.
 
-Those two, `frozen`, `head`, `resume` and `encoder` are the only modules that use TensorFlow, which `framework` loads.
+Only these two modules, `frozen`, `head`, `resume` and `encoder` use TensorFlow, which `framework` loads.
 """
 
 import inspect
@@ -25,7 +25,7 @@ from redacoes.learning.batching import Ragged, sorted_batches
 from redacoes.learning.checkpoint import Tensor, has_weights, load_config, positions, tensors
 from redacoes.params import Train
 
-DROPOUT = {  # the name of each rate differs between families
+DROPOUT = {  # the families name these rates differently
     "dropout": ("dropout", "hidden_dropout_prob"),
     "attention_dropout": ("attention_dropout", "attention_probs_dropout_prob"),
     "classifier_dropout": ("seq_classif_dropout", "classifier_dropout", "classifier_dropout_prob", "cls_dropout"),
@@ -34,7 +34,7 @@ DROPOUT = {  # the name of each rate differs between families
 ElectraConfig.classifhidden_dropout_probier_dropout = property(lambda config: config.classifier_dropout)
 Layers = int | Literal["all"]
 FLOATS = {"F64", "F32", "F16", "BF16"}
-BUFFERS = (".position_ids", ".token_type_ids")  # of old checkpoints; they hold no weights
+BUFFERS = (".position_ids", ".token_type_ids")  # of old checkpoints; not weights
 UNFIT = (
     OSError,
     ValueError,
@@ -46,42 +46,42 @@ UNFIT = (
 
 
 def configure(threads: int, seed: int) -> None:
-    """Make TensorFlow deterministic. To be called once, before anything is computed.
+    """Make TensorFlow deterministic. Call it once, before any computation.
 
     Args:
-        threads: Threads of one operation and between operations: another number gives other bytes.
+        threads: Threads within and between operations. The bytes depend on it.
         seed: Seed of Python, numpy and TensorFlow.
     """
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     tf.config.experimental.enable_op_determinism()
-    tf_keras.backend.experimental.enable_tf_random_generator()  # whose state can be written, and read again
+    tf_keras.backend.experimental.enable_tf_random_generator()  # its state can be saved and restored
     tf_keras.utils.set_random_seed(seed)
 
 
 def configure_scoring(threads: int) -> None:
-    """Have TensorFlow run one operation on one thread, and up to `threads` of them at once.
+    """Let TensorFlow run each operation on one thread, and up to `threads` operations at once.
 
-    Batches then run side by side, which is faster than several threads on one product, and a score does not depend on
-    their number. Where TensorFlow has computed already, it stays as it is.
+    Batches then run in parallel, which is faster than several threads for one product, and a score does not depend on
+    the number of threads. If TensorFlow has computed before, its settings stay.
     """
     try:
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(threads)
-    except RuntimeError:  # of a process that uses TensorFlow for more than this
+    except RuntimeError:  # TensorFlow is already in use
         return
 
 
 def build(folder: str | Path, labels: Sequence[str], train: Train | None = None) -> Any:
     """Return a sequence classifier on the encoder in `folder`, with a new head for `labels`.
 
-    The first `train.frozen_layers` layers of the encoder, and the embeddings below them, will not be trained. Without
-    `train` the model is not for training, and computes in float32. Weights of a head alone may be new, or left unused,
-    and are listed on stderr.
+    The first `train.frozen_layers` layers of the encoder and the embeddings below them are not trainable. Without
+    `train`, the model is not for training, and computes in float32. Only weights of a head may be new or unused; they
+    are listed on stderr.
 
     Raises:
         UserError: A file in `folder` is damaged, its weights are not those of the encoder that its configuration
-            describes, TensorFlow has no such architecture, or it has not as many layers to freeze.
+            describes, TensorFlow has no such architecture, or it has fewer layers than are to be frozen.
     """
     config = load_config(folder)
     config.num_labels = len(labels)
@@ -110,16 +110,16 @@ def build(folder: str | Path, labels: Sequence[str], train: Train | None = None)
 
 
 def stack_of(model: Any) -> tuple[Any, str]:
-    """Return the encoder of a classifier, and the name by which it has its stack of layers."""
+    """Return the encoder of a classifier, and the attribute with its stack of layers."""
     encoder = getattr(model, model.base_model_prefix)
     return encoder, "transformer" if hasattr(encoder, "transformer") else "encoder"
 
 
 def _freeze(model: Any, layers: Layers) -> None:
-    """Have training leave the first `layers` layers of the encoder as they are, and all that they depend on.
+    """Freeze the first `layers` layers of the encoder, and everything below them.
 
     Raises:
-        UserError: The encoder has not as many, or its layers are one.
+        UserError: The encoder has fewer layers, or its layers share their weights.
     """
     if not layers:
         return
@@ -145,11 +145,10 @@ def load(folder: str | Path, foreign: bool = False) -> Any:
 
     Args:
         folder: Configuration and weights.
-        foreign: Whether another program wrote it: weights may then be of any float type and have buffers beside them.
+        foreign: Whether another program wrote it. Its weights may then have any float type, and come with buffers.
 
     Raises:
-        UserError: A file in it is damaged, or its weights are not all of those of the model that its configuration
-            describes, and no others.
+        UserError: A file is damaged, or the weights are not exactly those of the model in the configuration.
     """
     tf_keras.mixed_precision.set_global_policy("float32")
     return _with_weights(folder, load_config(folder), foreign, new_head=False)
@@ -158,8 +157,8 @@ def load(folder: str | Path, foreign: bool = False) -> Any:
 def _with_weights(folder: str | Path, config: Any, foreign: bool, new_head: bool) -> Any:
     """Return the model of `config` with the weights in `folder`.
 
-    transformers leaves at random what it finds no weights for, ignores weights that it has no place for, and reshapes
-    those that have as many numbers as it needs. So names, types and shapes are compared here.
+    transformers initialises missing weights at random, ignores unknown ones, and reshapes weights of the right size. So
+    names, types and shapes are compared here.
     """
     found = tensors(folder)
     if foreign:
@@ -168,7 +167,7 @@ def _with_weights(folder: str | Path, config: Any, foreign: bool, new_head: bool
     if odd:
         raise UserError(f"{folder}: the weights hold {_few(odd)}, which is no type of weights; {MEND}")
     try:
-        # a head of another size is to pass, and only that: misfit refuses an encoder's weights of another shape
+        # only a head may have another size; `misfit` refuses other shapes in the encoder
         model = TFAutoModelForSequenceClassification.from_pretrained(
             folder, config=config, ignore_mismatched_sizes=True, use_safetensors=True, trust_remote_code=False
         )
@@ -197,13 +196,13 @@ def _shapes(model: Any) -> dict[str, tuple[int, ...]]:
 
 
 def misfit(expected: Mapping[str, tuple[int, ...]], found: Mapping[str, Tensor], encoder: str | None) -> str:
-    """Say in which way weights are not those of a model, or return an empty string.
+    """Return how weights differ from those of a model, or an empty string.
 
     Args:
         expected: The shape of each of the model's weights.
         found: The tensors of the checkpoint.
-        encoder: The prefix of the encoder's weights, which then alone must agree: those of a head may differ, a pooler
-            among them. Names without the prefix are understood, as transformers does. None for all weights.
+        encoder: The prefix of the encoder's weights, if only these must agree; the head and a pooler may differ. As in
+            transformers, the prefix may be missing. None: all weights must agree.
     """
     shapes = _by_model_name(expected, found, encoder)
 
@@ -225,7 +224,7 @@ def misfit(expected: Mapping[str, tuple[int, ...]], found: Mapping[str, Tensor],
 def _by_model_name(
     expected: Mapping[str, tuple[int, ...]], found: Mapping[str, Tensor], encoder: str | None
 ) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of a checkpoint's tensors under the names that the model has for them; see `misfit`."""
+    """Return the shapes of a checkpoint's tensors by the model's names; see `misfit`."""
     shapes = {name.replace("gamma", "weight").replace("beta", "bias"): shape for name, (_, shape) in found.items()}
     if encoder is not None and not any(name.startswith(encoder) for name in shapes):
         shapes = {name if name in expected else f"{encoder}.{name}": shape for name, shape in shapes.items()}
@@ -233,7 +232,7 @@ def _by_model_name(
 
 
 def _same(found: tuple[int, ...] | None, expected: tuple[int, ...]) -> bool:
-    """Tell whether two shapes are one; a vector may be a matrix of one row in TensorFlow."""
+    """Return whether two shapes agree; TensorFlow may store a vector as a matrix of one row."""
     return found is not None and [n for n in found if n != 1] == [n for n in expected if n != 1]
 
 
@@ -245,7 +244,7 @@ def _few(names: Sequence[str]) -> str:
 def save(model: Any, tokenizer: Any, folder: Path) -> None:
     """Write weights in PyTorch layout (safetensors), configuration and tokenizer, so that both worlds can load them.
 
-    A tokenizer that knows no longest input takes that of the encoder, so that `truncation=True` suffices elsewhere.
+    If the tokenizer has no longest input, it gets the encoder's, so that `truncation=True` works elsewhere.
     """
     folder.mkdir(parents=True)
     tokenizer.model_max_length = min(tokenizer.model_max_length, positions(model.config))
@@ -271,9 +270,9 @@ def to_pytorch(model: Any) -> dict[str, NDArray[np.float32]]:
 
 
 def converts(model: Any) -> bool:
-    """Tell whether AutoGraph has control flow by tensors to convert in the layers of `model`, as in DeBERTa's.
+    """Return whether the layers of `model` have control flow by tensors for AutoGraph to convert, as DeBERTa's do.
 
-    In other families there is none, and to look for it takes most of the time of tracing.
+    Other families have none, and the search for it takes most of the time of tracing.
     """
     return model.config.model_type in ("deberta", "deberta-v2")
 
@@ -288,7 +287,7 @@ def forward(model: Any, inputs: Sequence[str]) -> Callable[[Mapping[str, NDArray
 
     Args:
         model: A classifier.
-        inputs: Names of what there is to give it, as a tokenizer has them. Not every model takes ``token_type_ids``.
+        inputs: Names of the available inputs, as in a tokenizer. Not every model takes ``token_type_ids``.
     """
     taken = [name for name in inputs if name in inspect.signature(model.call).parameters]
     signature = [dict.fromkeys(taken, tf.TensorSpec([None, None], tf.int32))]
@@ -304,7 +303,7 @@ def predict(model: Any, part: Dataset, pad_id: int, batch_size: int, multiple: i
         part: Tokenized rows, with `input_ids`.
         pad_id: The tokenizer's id for padding.
         batch_size: Essays at once.
-        multiple: Lengths are padded to a multiple of it, in tokens.
+        multiple: Lengths are padded to a multiple of this many tokens.
     """
     traced = forward(model, ("input_ids", "attention_mask"))
     ids = Ragged(*arrow.lists(part, "input_ids"))

@@ -1,6 +1,6 @@
-"""The head that needs no learning rate: penalised softmax regression on fixed features. Numpy and SciPy alone.
+"""The probe: penalised softmax regression on fixed features, with NumPy and SciPy. It needs no learning rate.
 
-How it becomes the head of a classifier is in `head`.
+`head` turns it into the head of a classifier.
 """
 
 from collections.abc import Sequence
@@ -13,9 +13,9 @@ from threadpoolctl import threadpool_limits
 
 Floats = NDArray[np.float64]
 
-GRADIENT = 1e-6  # of the mean loss: no component of the gradient is larger at the optimum
+GRADIENT = 1e-6  # largest component of the mean loss's gradient at the optimum
 ITERATIONS = 5000
-MEMORY = 20  # steps that the solver remembers
+MEMORY = 20  # steps in the memory of L-BFGS
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Regression:
     Attributes:
         coefficients: float64 ``(features, classes)``.
         intercepts: float64 ``(classes,)``.
-        penalty: That of the fit.
+        penalty: The penalty of the fit.
     """
 
     coefficients: Floats
@@ -42,7 +42,7 @@ def cross_entropy(logits: Floats, targets: NDArray[np.floating], weights: NDArra
 
     Args:
         logits: ``(rows, classes)``.
-        targets: ``(rows, classes)``: what should be answered; each row sums to 1.
+        targets: ``(rows, classes)``: target distributions.
         weights: ``(rows,)``; None for 1.
     """
     losses = -(targets * _log_softmax(logits)).sum(axis=1)
@@ -61,20 +61,19 @@ def fit(
     penalty: float,
     start: Regression | None = None,
 ) -> Regression:
-    """Fit a softmax regression with an L2 penalty, to the one optimum that there is.
+    """Fit a softmax regression with an L2 penalty to its only optimum.
 
-    What is minimised is ``sum(weights * cross entropy) + penalty / 2 * sum(coefficients ** 2)``, divided by the number
+    The objective is ``sum(weights * cross entropy) + penalty / 2 * sum(coefficients ** 2)``, divided by the number
     of rows: a Gaussian prior on the coefficients with a variance of ``1 / penalty`` (Hastie, Tibshirani and Friedman,
-    2009, section 4.4.4). It is convex, so that no learning rate and no seed has a part in the result; L-BFGS (Liu and
-    Nocedal, 1989) runs on all rows at once, and linear algebra on one thread, so that it is the same on any number of
-    processors.
+    2009, section 4.4.4). It is convex, so the result depends on no learning rate and no seed. L-BFGS (Liu and Nocedal,
+    1989) runs on all rows at once, and linear algebra on one thread, so it does not depend on the number of processors.
 
     Args:
-        features: ``(rows, features)``; of about the same scale each, since one penalty is for all.
+        features: ``(rows, features)``, of about the same scale, since they share the penalty.
         targets: ``(rows, classes)``: target distributions.
-        weights: ``(rows,)``: of each row.
+        weights: ``(rows,)``: weight of each row.
         penalty: Above 0.
-        start: Where the solver starts, such as the fit with another penalty; None for 0.
+        start: Starting point, such as the fit with another penalty; None for 0.
     """
     rows, width = features.shape
     classes = targets.shape[1]
@@ -104,13 +103,14 @@ def choose(
     weights: NDArray[np.floating],
     penalties: Sequence[float],
 ) -> tuple[Regression, dict[float, float]]:
-    """Fit with each penalty on train, and return the fit of the least loss on validation, and every such loss.
+    """Fit with each penalty on train. Return the fit with the least loss on validation, and all these losses.
 
     Args:
-        features: Those of train and of validation, ``(rows, features)`` each.
+        features: Of train and of validation, ``(rows, features)`` each.
         targets: Likewise, ``(rows, classes)`` each.
-        weights: ``(rows,)``: of the rows of train; those of validation weigh the same.
-        penalties: From the largest on, whose fit is the quickest and starts the next. Of equals the first is taken.
+        weights: ``(rows,)``: weights of the rows of train; rows of validation weigh the same.
+        penalties: In descending order: the largest is the quickest to fit, and each fit starts the next. In a tie the
+            first wins.
     """
     losses: dict[float, float] = {}
     fits: dict[float, Regression] = {}

@@ -1,10 +1,9 @@
-"""What TensorFlow writes on standard error while it loads, without the lines that mean nothing.
+"""Filter meaningless lines from standard error while TensorFlow loads.
 
-On a machine without a GPU it says so in five lines, one of them as an error. They are written before its log is set
-up, so that no setting of its own keeps them back. Whatever else is written passes at once, through a process of its
-own: were this one to crash while it loads TensorFlow, what it said last would be told all the same.
+Without a GPU, TensorFlow logs five lines about that, one of them as an error, before its log settings take effect. All
+other output passes at once through a child process, so it is not lost if this process crashes during the import.
 
-    python -I -S redacoes/learning/quiet.py    # is that process: from standard input to standard output
+    python -I -S redacoes/learning/quiet.py    # the child process: filters standard input to standard output
 """
 
 import os
@@ -17,18 +16,18 @@ from contextlib import contextmanager, suppress
 NOISE = re.compile(
     rb"WARNING: All log messages before absl::InitializeLog\(\) is called are written to STDERR\s*"
     rb"|I0000 .*\s*"
-    # there is no driver, or no GPU; what is wrong with a driver that is there has other numbers
+    # no driver or no GPU; faults of an existing driver have other numbers
     rb"|E0000 .* failed call to cuInit: .*(UNKNOWN ERROR \(303\)|CUDA_ERROR_NO_DEVICE).*\s*"
 )
-SECONDS = 5  # at most, until what was written in the block has passed
+SECONDS = 5  # at most, for the output of the block to pass
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep the lines that are `NOISE` from standard error while the block runs, whatever code writes them.
+    """Filter `NOISE` from standard error while the block runs, including output of native code.
 
-    Nothing is kept back where standard error is closed, where TensorFlow is asked to say all
-    (`TF_CPP_MIN_LOG_LEVEL=0`), and where no process can be started.
+    Nothing is filtered if standard error is closed, if TensorFlow is asked for its full log (`TF_CPP_MIN_LOG_LEVEL=0`),
+    or if no process can be started.
     """
     passing = None
     if sys.stderr and os.environ.get("TF_CPP_MIN_LOG_LEVEL") != "0":
@@ -46,13 +45,13 @@ def quiet() -> Iterator[None]:
     finally:
         os.dup2(kept, 2)
         os.close(kept)
-        with suppress(subprocess.TimeoutExpired):  # as long as a process that began in the block has it open
+        with suppress(subprocess.TimeoutExpired):  # a process that was started in the block holds the pipe open
             passing.wait(SECONDS)
 
 
 def _start() -> subprocess.Popen[bytes]:
     command = [sys.executable, "-I", "-S", __file__]
-    # in a session of its own, where Ctrl-C does not reach it
+    # in a new session, so that Ctrl-C does not end it
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=2, start_new_session=True)
 
 

@@ -1,7 +1,7 @@
-"""How a model is trained and predicts in a fold of a cross-validation: as the stages tokenize, train and evaluate do.
+"""Train a model and predict in a fold of a cross-validation, as the stages tokenize, train and evaluate do.
 
-What does not depend on the fold is done once: with a pretrained checkpoint, token ids and what the frozen encoder makes
-of all essays. An encoder from scratch has a vocabulary, which is learnt in each fold anew.
+What does not depend on the fold is computed once: with a pretrained checkpoint, token ids and the frozen encoder's
+outputs. An encoder from scratch learns a vocabulary in each fold.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -31,8 +31,8 @@ class Refit:
 
         Args:
             base: A checkpoint's folder.
-            tokenize: As the stage of that name has it.
-            train: The same.
+            tokenize: Settings of the stage tokenize.
+            train: Settings of the stage train.
             batch_size: Essays predicted at once.
 
         Raises:
@@ -48,7 +48,7 @@ class Refit:
         """Train on the fold, and return the probabilities of validation and test."""
         train, outputs = self.train, self._outputs(fold)
         tf_keras.backend.clear_session()
-        tf_keras.utils.set_random_seed(train.seed)  # so that a fold does not depend on those before it
+        tf_keras.utils.set_random_seed(train.seed)  # a fold must not depend on those before it
         with temporary_folder() as folder:
             parts = {
                 name: self.tokenized(texts, fold.scores.get(name), fold.groups[name], fold.classes, folder / name)
@@ -68,28 +68,28 @@ class Refit:
     def tokenized(
         self, texts: Sequence[str], scores: Integers | None, groups: Integers, classes: int, path: Path
     ) -> Dataset:
-        """Return the data set that the stage tokenize makes, written to `path`. Without `scores`, its labels are 0."""
+        """Write and return the data set that the stage tokenize would make. Without `scores`, its labels are 0."""
         labels = np.zeros(len(texts), np.int64) if scores is None else scores
         essays = {"row": range(len(texts)), "essay": texts, "score": labels.tolist(), "group": groups.tolist()}
         names = ClassLabel(names=[str(score) for score in range(classes)])
         return token_cache.write([essays], names, self.tokenizer, self.tokenize, path)[0]
 
     def _outputs(self, fold: Fold) -> Mapping[str, Outputs]:
-        """Return what is known of the frozen encoder's outcome on the parts of a fold."""
+        """Return the frozen encoder's outputs for the parts of a fold, if they are known."""
         return {}
 
 
 class Pretrained(Refit):
-    """A grader by a checkpoint with weights, which has been run over all essays once.
+    """A grader with a pretrained checkpoint, whose frozen layers run over all essays once.
 
     Attributes:
-        vectors: What it makes of them as it is, float64 ``(essays, width)``: the last hidden states of first tokens.
+        vectors: The last hidden states of the first tokens, float64 ``(essays, width)``, before any tuning.
     """
 
     def __init__(
         self, base: Path, tokenize: Tokenize, train: Train, batch_size: int, essays: Essays, folder: Path
     ) -> None:
-        """Run it over the essays, or read what it gave from `folder` where that is there already; see `frozen.run`."""
+        """Run the checkpoint over the essays, or read its outputs from `folder`; see `frozen.run`."""
         super().__init__(base, tokenize, train, batch_size)
         with temporary_folder() as work:
             whole = self.tokenized(essays.texts, None, essays.groups, essays.classes, work / "essays.arrow")
@@ -108,7 +108,7 @@ class Pretrained(Refit):
 def from_scratch(
     settings: Checkpoint, tokenize: Tokenize, train: Train, batch_size: int
 ) -> Callable[[Fold], dict[str, Floats]]:
-    """Return a grader by an encoder from scratch, its vocabulary included."""
+    """Return a grader that trains an encoder from scratch, vocabulary included."""
 
     def grade(fold: Fold) -> dict[str, Floats]:
         with temporary_folder() as folder:

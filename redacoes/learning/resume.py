@@ -1,9 +1,8 @@
-"""Going on where a killed training stopped, to the same bytes as a training that nobody disturbed.
+"""Resume a killed training, with the same bytes as an uninterrupted one.
 
-DVC deletes a stage's outputs before it runs the stage, so what must survive lies outside them. After every epoch all
-that training depends on is written: weights, the optimizer's moments and steps, the state of every dropout layer's
-random generator, what early stopping remembers, and the learning curves. The order of essays needs nothing: it follows
-from the seed and the number of the epoch.
+DVC deletes a stage's outputs before it runs the stage, so progress is kept outside of them. It is written after every
+epoch: weights, the optimizer's moments and steps, the state of every dropout layer's random generator, the state of
+early stopping, and the learning curves. The order of essays follows from the seed and the number of the epoch.
 """
 
 import json
@@ -24,12 +23,12 @@ PACKAGES = ("tensorflow", "tf-keras", "transformers", "tokenizers", "numpy", "sc
 
 
 def key(settings: Any, contents: list[str], *folders: Path) -> str:
-    """Return a hash of all that decides what training gives: settings, data, starting weights, code and packages.
+    """Return a hash of everything that determines the result: settings, data, initial weights, code and packages.
 
     Args:
         settings: A JSON value.
         contents: Hashes of the data, such as the fingerprints of data sets.
-        *folders: Folders whose files are read whole.
+        *folders: Folders whose files are hashed.
     """
     digest = blake2b(digest_size=16)
     versions = [f"{name} {version(name)}" for name in PACKAGES]
@@ -42,7 +41,7 @@ def key(settings: Any, contents: list[str], *folders: Path) -> str:
 
 
 def place(root: Path, key: str) -> Path:
-    """Return the folder for the progress of the training `key`, and discard that of every other one, saying so."""
+    """Return the folder for the progress of the training `key`. Discard the progress of others, with a message."""
     root.mkdir(parents=True, exist_ok=True)
     for other in root.iterdir():
         if other.name != key:
@@ -52,15 +51,15 @@ def place(root: Path, key: str) -> Path:
 
 
 class Progress(tf_keras.callbacks.Callback):
-    """Writes the progress of training after each epoch, and takes it up again. To be the last of the callbacks."""
+    """Save the progress of training after each epoch, and restore it. It must be the last callback."""
 
     def __init__(self, folder: Path, stopping: tf_keras.callbacks.EarlyStopping, curves: Path) -> None:
         """Look for progress in `folder`.
 
         Args:
-            folder: Where progress is kept: one folder, named by the number of epochs done, and for a moment two.
-            stopping: The early stopping whose memory is part of the progress.
-            curves: The folder of the learning curves; filled here if there is progress.
+            folder: Holds the progress in a folder named by the number of epochs done; for a moment in two.
+            stopping: The early stopping, whose state is part of the progress.
+            curves: The folder of the learning curves, restored from the progress.
         """
         super().__init__()
         self.folder, self.stopping, self.curves = folder, stopping, curves
@@ -74,7 +73,7 @@ class Progress(tf_keras.callbacks.Callback):
 
     @property
     def epochs(self) -> int:
-        """Epochs done by the run that was stopped; 0 where there was none."""
+        """Epochs that the stopped run had finished; 0 without one."""
         return self.state.get("epochs", 0)
 
     @property
@@ -85,12 +84,12 @@ class Progress(tf_keras.callbacks.Callback):
     def _checkpoint(self) -> tf.train.Checkpoint:
         layers = [layer for layer in self.model.submodules if hasattr(layer, "_random_generator")]
         for layer in layers:
-            layer._random_generator._maybe_init()  # else it exists from its first use on, which is too late to restore
+            layer._random_generator._maybe_init()  # else it is created on first use, too late to be restored
         generators = [layer._random_generator._generator for layer in layers]
         return tf.train.Checkpoint(model=self.model, generators=generators)  # the model's optimizer included
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Take up the weights and all that goes with them."""
+        """Restore weights and state."""
         checkpoint = self._checkpoint()
         if not self.saved:
             return
@@ -104,7 +103,7 @@ class Progress(tf_keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Write the progress, whole or not at all."""
         if not np.isfinite((logs or {})["loss"]):
-            return  # the run is about to end with an error, and would again
+            return  # the run fails after this epoch, and would fail again
         draft = self.folder / "draft"
         draft.mkdir()
         self._checkpoint().write(str(draft / "variables"))

@@ -1,6 +1,6 @@
-"""A regression of an essay's score on its text without an encoder: on the surface, and on the words where asked for.
+"""A regression of the score on the text without an encoder: on the surface, and on words if asked for.
 
-It is the second number of the decision rule ordinal, and a baseline. What it learns is written as JSON and safetensors.
+It is a baseline, and the second number of the decision rule ordinal. It is stored as JSON and safetensors.
 """
 
 from collections.abc import Sequence
@@ -24,21 +24,21 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 FILES = ("surface.json", "surface.safetensors")
-LIMIT = 3.0  # standard deviations beyond which a number of the surface counts as that far: texts can be anything
+LIMIT = 3.0  # standard deviations to which surface features are limited: texts can be anything
 PENALTIES = np.logspace(-2, 4, 25)
-COMPONENTS = 300  # of the words, which keeps the fit small however many essays there are
-SHARE = 0.03  # of the surface's scale beside the words', which have a length of 1 for each essay: found on real essays
-SHARE_BY_THEME = 0.07  # the same where what tells themes apart is taken out, after which words tell less
-FOLDS = 10  # of groups, by which the penalty is chosen where there are groups
-SEED = 0  # of the components, which are found by drawing
+COMPONENTS = 300  # of TF-IDF, so that the fit stays small with many essays
+SHARE = 0.03  # scale of the surface relative to words, whose vectors have length 1; tuned on real essays
+SHARE_BY_THEME = 0.07  # the same if themes are projected out, after which words explain less
+FOLDS = 10  # of whole groups, for the choice of the penalty
+SEED = 0  # of the randomised search for components
 
 
 @dataclass(frozen=True, eq=False)
 class TfIdf:
-    """TF-IDF, as scikit-learn has it: ``(1 + log count) * idf``, scaled to a length of 1.
+    """TF-IDF as in scikit-learn: ``(1 + log count) * idf``, scaled to length 1.
 
     Attributes:
-        terms: Words and runs of them, in lower case.
+        terms: n-grams of words, in lower case.
         idf: float64 ``(terms,)``.
         weights: float64 ``(terms,)``, in points.
         ngrams: Words in the longest term.
@@ -50,7 +50,7 @@ class TfIdf:
     ngrams: int
 
     def points(self, texts: Sequence[str]) -> Floats:
-        """Return what the words of each text add to its score, in points."""
+        """Return the points that words add to the score of each text."""
         return np.asarray(self._vectorizer.transform(texts) @ self.weights)
 
     @cached_property
@@ -67,12 +67,12 @@ class TextRegression:
     """``intercept + weights · [z, z²] + words``, kept within 0 and ``top``; z is the surface, standardised and limited.
 
     Attributes:
-        mean: Of each number of the surface over the training essays, float64 ``(features,)``.
-        spread: Its standard deviation there, 1 where it is none.
+        mean: Means of the surface features over the training essays, float64 ``(features,)``.
+        spread: Their standard deviations; 1 for a constant feature.
         weights: In points, float64 ``(2 * features,)``: of z, then of its square.
         intercept: In points.
         top: The highest score.
-        words: What words add; None for the surface alone.
+        words: The part of the words; None for the surface alone.
     """
 
     mean: Floats
@@ -86,29 +86,29 @@ class TextRegression:
     def fit(
         cls, texts: Sequence[str], scores: Integers, top: int, words: Baseline | None, groups: Integers | None = None
     ) -> tuple["TextRegression", Floats]:
-        """Fit by ridge regression (Hoerl and Kennard, 1970), its penalty chosen by the error on what is left out.
+        """Fit by ridge regression (Hoerl and Kennard, 1970). The penalty minimises the error on left-out essays.
 
-        Squares are there since an essay can be too short as well as too long. Words take part as the `COMPONENTS`
-        widest axes of TF-IDF (latent semantic analysis: Deerwester et al., 1990), without what tells themes apart where
-        groups are themes (see `themes`).
+        Squares are included since an essay can be too short or too long. Words enter as the `COMPONENTS` widest axes of
+        TF-IDF (latent semantic analysis: Deerwester et al., 1990). If groups are themes, these are projected out (see
+        `themes`).
 
         Args:
             texts: Cleaned training essays.
             scores: int64 ``(texts,)``.
             top: The highest score.
             words: n-grams and vocabulary of TF-IDF; None for the surface alone.
-            groups: int64 ``(texts,)``: the number of the group of each; essays are left out by group then.
+            groups: int64 ``(texts,)``: the number of the group of each. Essays are then left out by group.
 
         Returns:
-            The regression, and the score of each training essay by one that was fitted without it, or without any of
-            its group, float64 ``(texts,)``, in points.
+            The regression, and the out-of-sample score of each training essay, fitted without it or without its group,
+            float64 ``(texts,)``, in points.
 
         Raises:
-            UserError: No n-gram stands in as many training essays as it must.
+            UserError: No n-gram is in enough training essays.
         """
         from threadpoolctl import threadpool_limits
 
-        with threadpool_limits(1):  # or else the bytes depend on the number of processors
+        with threadpool_limits(1):  # the bytes must not depend on the number of processors
             return cls._fit(texts, scores, top, words, np.arange(len(texts)) if groups is None else groups)
 
     @classmethod
@@ -126,7 +126,7 @@ class TextRegression:
         tfidf = vectorizer.transform(texts)
         axes = _axes(tfidf)
         taken = themes.directions(tfidf @ axes.T, groups)
-        axes = axes - taken.T @ (taken @ axes)  # so that a term weighs nothing for the theme that it tells
+        axes = axes - taken.T @ (taken @ axes)  # a term gets no weight for its theme
         share = SHARE_BY_THEME if len(taken) else SHARE
         ridge, left_out = penalised(np.hstack([known * share, tfidf @ axes.T]), scores, groups)
         of_surface, of_axes = np.split(ridge.coef_, [known.shape[1]])
@@ -139,7 +139,9 @@ class TextRegression:
         if not texts:
             return np.empty(0)
         known = squared(surface.features(texts), self.mean, self.spread)
-        points = self.intercept + (known * self.weights).sum(axis=1)  # no matrix product: its bytes depend on the rows
+        points = self.intercept + (known * self.weights).sum(
+            axis=1
+        )  # a matrix product's bytes depend on the number of rows
         if self.words:
             points = points + self.words.points(texts)
         return np.clip(points, 0, self.top)
@@ -159,7 +161,7 @@ class TextRegression:
         """Return the regression in a folder.
 
         Raises:
-            UserError: It is not there, is damaged, or was made of other numbers of the surface than this version has.
+            UserError: It is missing or damaged, or has other surface features than this version.
         """
         values = read_object(folder / FILES[0])
         if values.get("features") != list(surface.NAMES):
@@ -186,7 +188,7 @@ def vectorise(texts: Sequence[str], words: Baseline) -> Any:
     """Return scikit-learn's TF-IDF, fitted on texts.
 
     Raises:
-        UserError: No n-gram stands in as many of them as it must.
+        UserError: No n-gram is in enough texts.
     """
     from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -205,10 +207,10 @@ def vectorise(texts: Sequence[str], words: Baseline) -> Any:
 def penalised(numbers: Floats, scores: Integers, groups: Integers) -> tuple[Any, Floats]:
     """Return scikit-learn's ridge regression on numbers ``(rows, numbers)``, its penalty chosen on what is left out.
 
-    Rows are left out one by one or, where several are of one group, in `FOLDS` folds of whole groups.
+    Rows are left out one by one or, if groups have several rows, in `FOLDS` folds of whole groups.
 
     Returns:
-        The regression, and what it makes of each row when that is left out, float64 ``(rows,)``.
+        The regression, and its prediction for each row when that is left out, float64 ``(rows,)``.
     """
     from sklearn.linear_model import Ridge, RidgeCV
     from sklearn.model_selection import GroupKFold, cross_val_predict
@@ -225,13 +227,13 @@ def penalised(numbers: Floats, scores: Integers, groups: Integers) -> tuple[Any,
 
 
 def squared(numbers: Floats, mean: Floats, spread: Floats) -> Floats:
-    """Return numbers ``(rows, numbers)``, standardised and limited, and then their squares."""
+    """Return the standardised, limited numbers ``(rows, numbers)``, followed by their squares."""
     limited = np.clip((numbers - mean) / spread, -LIMIT, LIMIT)
     return np.hstack([limited, limited**2])
 
 
 def _axes(tfidf: Any) -> Floats:
-    """Return the widest axes of rows of TF-IDF, float64 ``(axes, terms)``; all terms where they are few."""
+    """Return the widest axes of TF-IDF rows, float64 ``(axes, terms)``; the terms themselves if they are few."""
     from sklearn.decomposition import TruncatedSVD
 
     count = min(COMPONENTS, *tfidf.shape)
