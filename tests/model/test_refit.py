@@ -87,8 +87,8 @@ def test_a_fold_does_not_depend_on_those_before_it_nor_on_the_scores_of_its_test
 def test_the_encoder_from_scratch_has_its_words_from_training_alone(
     refit: Any, essays: Essays, places: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen, made = [], refit.checkpoint.from_scratch
-    monkeypatch.setattr(refit.checkpoint, "from_scratch", lambda texts, *rest: (seen.extend(texts), made(texts, *rest)))
+    seen, made = [], refit.wordpiece.from_scratch
+    monkeypatch.setattr(refit.wordpiece, "from_scratch", lambda texts, *rest: (seen.extend(texts), made(texts, *rest)))
     fold = Fold.of(essays, essays.copies, places, PARAMS.baseline)
     found = refit.from_scratch(PARAMS.checkpoint, train=PARAMS.train, **OF_MODEL)(fold)
     assert seen == [fold.texts["train"]]
