@@ -1,4 +1,4 @@
-"""One essay, from a file or standard input, and what is shown of it."""
+"""Reading of one essay from a file or standard input, and printing of results."""
 
 import argparse
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 from redacoes.cli.options import add_model
 from redacoes.errors import UserError, nearest
 
-MOST = 1_000_000  # characters, as of a field of a CSV
+MOST = 1_000_000  # characters, as for a field of a CSV
 
 
 def add_argument(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +21,7 @@ def read(name: str) -> str:
     """Return the cleaned essay in a file, or in standard input where `name` is ``-``.
 
     Raises:
-        UserError: There is no such file, or it holds no text, nothing that can be read, or too much.
+        UserError: The file does not exist, is not text, holds nothing readable, or is too long.
     """
     from redacoes.essays.cleaning import clean
     from redacoes.essays.documents import BYTES, text_of
@@ -52,10 +52,10 @@ def _content(path: Path, most: int) -> bytes:
 
 
 def show(text: str) -> None:
-    """Print what may be long, and into a pipe that may be closed early."""
+    """Print a text that may be long; the reader of a pipe may close it early."""
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")
     try:
         print(text, flush=True)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter fails when it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter fails at exit

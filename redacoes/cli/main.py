@@ -43,7 +43,7 @@ COMMANDS = (
     "publish",
     "completion",
 )
-# which make no sense elsewhere than in the project's folder
+# commands that only make sense in the project's folder
 OF_PROJECT = {"adopt", "recipe", "compare", "experiments", "inspect", "publish"}
 
 
@@ -61,9 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 @contextmanager
 def _hint_of_project(command: str) -> Iterator[None]:
-    """Say of what fails in a subfolder of a project that it is one; commands of `OF_PROJECT` fail there at once.
+    """Add a hint to errors in a subfolder of a project; commands of `OF_PROJECT` fail there at once.
 
-    They do so where there is no project at all, too.
+    These commands also fail at once where there is no project at all.
     """
     here = Path.cwd()
     found = next((folder for folder in (here, *here.parents) if (folder / ".dvc/config").is_file()), here)
@@ -88,7 +88,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def new_parser() -> argparse.ArgumentParser:
-    """Return what reads the command line of every subcommand."""
+    """Return the parser of the command line of every subcommand."""
     parser = _Parser(
         prog="redacoes", description="Score essays, and compare, verify and publish what this project's runs have made."
     )

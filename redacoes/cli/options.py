@@ -8,7 +8,7 @@ REVISION = "a branch, tag, commit, experiment, or 'workspace'"
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
-    """Describe which model is used."""
+    """Add the option for the model."""
     parser.add_argument(
         "--model",
         default=str(SCORER),
@@ -17,5 +17,5 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 
 def add_backend(parser: argparse.ArgumentParser, onnx: str = "onnx for an export") -> None:
-    """Describe what computes; `onnx` says what ONNX Runtime is for."""
+    """Add the option for the backend; `onnx` is the help text on ONNX Runtime."""
     parser.add_argument("--backend", choices=("tensorflow", "onnx"), default="tensorflow", help=f"{onnx} (%(default)s)")

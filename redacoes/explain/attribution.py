@@ -1,6 +1,6 @@
-"""What in an essay moved its expected score, and by how much: sentence by sentence, and word by word.
+"""Effects of sentences (occlusion) and of words (integrated gradients) on an essay's expected score.
 
-Effects are those on the model's estimate, in points of expected score. They are no reasons of a grader.
+Effects are on the model's estimate, in points of expected score. They are not a grader's reasons.
 """
 
 import re
@@ -22,10 +22,10 @@ Floats = NDArray[np.float32]
 Slope = Callable[[Floats], tuple[Floats, Floats]]
 
 TOLERANCE = 0.01  # points of score
-STEPS = (16, 512)  # points on the path, at first and at most
-AT_ONCE = 1024  # tokens in one gradient: 0.6 GB of a base-sized encoder, on each processor, and more are no faster
+STEPS = (16, 512)  # points on the path: initial and maximum
+AT_ONCE = 1024  # tokens in one gradient: a base-sized encoder takes 0.6 GB per processor; more is no faster
 WINDOW = 2_000_000  # characters of variants that are tokenized together
-MANY = 12  # of them at most: while they are scored, the next are read
+MANY = 12  # variants in one window, at most: while they are scored, the next are tokenized
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,10 @@ class Attribution:
     """A span of the cleaned text, and how many points of expected score it adds.
 
     Attributes:
-        begin: Its first character.
-        end: The character after its last.
-        text: What stands there.
-        effect: In points of score; below 0 where it takes some away.
+        begin: Offset of its first character.
+        end: Offset after its last character.
+        text: The text of the span.
+        effect: In points of score; negative where it lowers the score.
     """
 
     begin: int
@@ -51,13 +51,13 @@ class WordAttributions:
 
     Attributes:
         effects: One for each word, in the text's order.
-        seen: Whether the model saw anything of each; the effect of one that it did not see is 0.
+        seen: Whether the model saw any part of each word; a word that it did not see has effect 0.
         expected: The expected score of the essay, f(x), in points.
-        baseline: That of the essay with padding in place of its tokens, f(baseline), in points.
-        gap: By how much the effects together miss ``expected - baseline``, in points, without a sign.
+        baseline: The expected score with padding in place of the essay's tokens, f(baseline), in points.
+        gap: Absolute difference between the sum of the effects and ``expected - baseline``, in points.
         steps: Points on the path at which the gradient was taken.
-        tolerance: The gap that was asked for; `gap` is above it where even the most steps did not suffice.
-        of_encoder: Whether all this is of the encoder's part alone, since the rule ordinal also weighs the text.
+        tolerance: The largest gap allowed; `gap` exceeds it where the maximum number of steps did not suffice.
+        of_encoder: Whether the effects cover the encoder alone, since the rule ordinal also weighs the text.
     """
 
     effects: list[Attribution]
@@ -78,15 +78,15 @@ class WordAttributions:
 def occlusion(scorer: Scorer, text: str | Reading, progress: bool = False) -> list[Attribution]:
     """Return the effect of each sentence: the expected score of the text minus that of the text without it.
 
-    That is exact, and not additive: what two sentences say twice, either alone can say. Of a text that is too long for
-    the model, taking a sentence out brings in others that it did not see before; that counts as the sentence's effect.
-    One of which the model sees nothing has none, unless the rule ordinal counts the text's surface, which is all of it.
-    A single sentence is compared with the empty text: the special tokens alone. The expected score is the one that the
-    score is decided by, so that of ordinal is explained as a whole.
+    The effects are exact but not additive: where two sentences say the same, each has a small effect. In a text that is
+    too long for the model, removing a sentence brings in text that was cut off; this counts as the sentence's effect.
+    A sentence that the model does not see has effect 0, unless the rule ordinal reads the surface of the whole text.
+    A single sentence is compared with the empty text: the special tokens alone. The expected score is the one that
+    decides the score, so under the rule ordinal the whole rule is explained.
 
     Args:
-        scorer: Any, of either backend.
-        text: As it was written, or as `scorer` has read it; the spans are those of the cleaned one.
+        scorer: Of either backend.
+        text: The essay as written, or as read by `scorer`; spans refer to the cleaned text.
         progress: Whether to show a progress bar on stderr.
 
     Raises:
@@ -99,12 +99,12 @@ def occlusion(scorer: Scorer, text: str | Reading, progress: bool = False) -> li
 def score_with_occlusion(
     scorer: Scorer, essay: Reading, spans: Sequence[tuple[int, int]], progress: bool = False
 ) -> tuple[dict[str, Any], list[Attribution]]:
-    """Return the row that :meth:`redacoes.Scorer.score` returns of an essay, and what `occlusion` does, in one pass.
+    """Return the row of :meth:`redacoes.Scorer.score` for an essay, and the effects of `occlusion`, in one pass.
 
     Args:
-        scorer: Any, of either backend.
+        scorer: Of either backend.
         essay: Read by `scorer`.
-        spans: What `sentences` returns of its text; none where no effect is asked for.
+        spans: What `sentences` returns for its text; empty to compute no effect.
         progress: Whether to show a progress bar on stderr.
     """
     seen = spans if scorer.text else _seen(essay, spans)
@@ -119,19 +119,19 @@ def score_with_occlusion(
 
 
 def read(scorer: Scorer, text: str | Reading) -> Reading:
-    """Return an essay as it has been read, or read it now. Raises ValueError where it holds nothing to be read."""
+    """Return `text` if it is a reading already, else read it. Raises ValueError if it holds no readable text."""
     return text if isinstance(text, Reading) else scorer.read(text)
 
 
 def _seen(essay: Reading, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return those of the sentences of which the model sees anything."""
+    """Return the sentences of which the model sees at least one token."""
     tokens = essay.tokens
     places = sorted(tokens.spans[place] for place in tokens.kept if not tokens.special[place])
     return [span for span in spans if _touches(span, places)]
 
 
 def _touches(span: tuple[int, int], places: Sequence[tuple[int, int]]) -> bool:
-    """Tell whether any of `places`, sorted and without overlap, has a character of `span`."""
+    """Tell whether any of `places`, sorted and without overlap, overlaps `span`."""
     index = bisect_right(places, (span[0], span[0]))
     near = places[max(index - 1, 0) : index + 1]
     return any(begin < span[1] and end > span[0] for begin, end in near)
@@ -146,23 +146,23 @@ def integrated_gradients(
 ) -> WordAttributions:
     """Return the effect of each word by integrated gradients of the expected score over the word embeddings.
 
-    Sundararajan, Taly and Yan, 2017, "Axiomatic Attribution for Deep Networks", arXiv:1703.01365. The path leads from a
-    baseline, in which the padding token stands in place of every token but the special ones, straight to the essay. The
-    baseline is as long as the essay, so what a model makes of length alone is in no word's effect. The gradient is
-    taken at Gauss-Legendre points of the path, whose number is doubled until the effects add up to f(x) - f(baseline)
-    as nearly as asked. A token counts for the word in which it stands, and one between words for the word before.
+    Sundararajan, Taly and Yan, 2017, "Axiomatic Attribution for Deep Networks", arXiv:1703.01365. The path is a
+    straight line from a baseline to the essay. The baseline has the padding token in place of every token but the
+    special ones. It is as long as the essay, so no word's effect includes the effect of length alone. The gradient is
+    taken at Gauss-Legendre points of the path. Their number is doubled until the effects add up to f(x) - f(baseline)
+    within `tolerance`. A token counts for the word that contains it, and a token between words for the word before.
 
-    f is the encoder's expected score: what the rule ordinal makes of the text besides has no gradient.
+    f is the encoder's expected score: the surface features that the rule ordinal adds have no gradient.
 
     Args:
         scorer: Of the backend tensorflow.
-        text: As it was written, or as `scorer` has read it; the spans are those of the cleaned one.
+        text: The essay as written, or as read by `scorer`; spans refer to the cleaned text.
         tolerance: The largest gap between the sum of the effects and f(x) - f(baseline), in points.
-        steps: Points on the path, at first and at most.
+        steps: Points on the path: initial and maximum.
         progress: Whether to show a progress bar on stderr.
 
     Raises:
-        UserError: The scorer has no gradients, or TensorFlow's model of its family takes no embeddings.
+        UserError: The scorer has no gradients, or TensorFlow's model of its family accepts no embeddings.
         ValueError: The text holds nothing that can be read.
     """
     if scorer.classifier is None:

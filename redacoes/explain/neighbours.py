@@ -1,8 +1,8 @@
-"""The training essays that a model finds most like a text, with their true scores: what it compares with.
+"""The training essays most similar to a text (nearest neighbours in the encoder's space), with their true scores.
 
-Only the project that a model was trained in has them. Essays are compared by the encoder's pooled vectors, whitened: a
-fine-tuned encoder tells essays by their score above all, and nearly in one direction, so that all others would count
-for nothing (Su, Cao, Liu and Ou, 2021, "Whitening Sentence Representations for Better Semantics and Faster Retrieval",
+Only the project in which a model was trained has its essays. Essays are compared by the encoder's pooled vectors, after
+whitening: the vectors of a fine-tuned encoder vary mostly in one direction, that of the score, which would outweigh all
+others (Su, Cao, Liu and Ou, 2021, "Whitening Sentence Representations for Better Semantics and Faster Retrieval",
 arXiv:2103.15316).
 """
 
@@ -31,11 +31,11 @@ Floats = NDArray[np.float32]
 
 SPLITS = Path("data", "splits")
 CACHE = Path(".work", "neighbours")
-ROWS_BY_AXIS = 16  # essays for each axis that is kept, the widest first: of fewer, its width would be mere chance
+ROWS_BY_AXIS = 16  # essays per retained axis, largest variance first; fewer make its variance unreliable
 LEAST_AXES = 8
-FAR = 0.99  # the share of training essays unlike which a text is that is far
-PROBES = 4096  # training essays of which that is taken; more tell the quantile no better
-BLOCK = 512  # of them compared at once
+FAR = 0.99  # quantile of the training essays' own distances beyond which a text is far
+PROBES = 4096  # training essays sampled for this quantile; more do not improve it
+BLOCK = 512  # sampled essays compared at once
 FARTHEST = np.float32(np.inf)
 TINY = 1e-9
 VECTORS, WHITENING, RECORD = "vectors.npy", "whitening.npy", "record.json"
@@ -46,7 +46,7 @@ class Neighbour:
     """A training essay.
 
     Attributes:
-        line: Of the CSV, on which it begins.
+        line: The line of the CSV on which it begins.
         score: Its true score.
         similarity: Cosine of its whitened vector and the text's, -1 to 1.
         essay: Its text.
@@ -64,7 +64,7 @@ class Neighbours:
 
     Attributes:
         threshold: The distance from its nearest training essay beyond which a text is far from all of them.
-        shortest: The characters by token below which it is as well.
+        shortest: The mean characters per token below which a text is also far.
     """
 
     threshold: float
@@ -76,16 +76,16 @@ class Neighbours:
 
     @classmethod
     def load(cls, scorer: Scorer, splits_folder: Path = SPLITS, cache_folder: Path = CACHE) -> "Neighbours":
-        """Return the training essays of `scorer`, whose vectors are computed the first time and then kept.
+        """Return the training essays of `scorer`. Their vectors are computed the first time and then cached.
 
         Args:
-            scorer: Of the backend tensorflow. Its weights must be those of `models/scorer` in the project that has
-                `splits_folder`, and both must be what its `dvc.lock` says: then it learnt from these essays.
+            scorer: Of the backend tensorflow. Its weights must be those of `models/scorer` in the project of
+                `splits_folder`, and both must match its `dvc.lock`, which proves that it learnt from these essays.
             splits_folder: `data/splits` of a project.
-            cache_folder: Where the vectors are kept, memory-mapped: those of one model alone.
+            cache_folder: Where the vectors of one model are kept, to be memory-mapped.
 
         Raises:
-            UserError: The splits are not here or are damaged, or nothing says that `scorer` learnt from them.
+            UserError: The splits are missing or damaged, or there is no proof that `scorer` learnt from them.
         """
         if scorer.classifier is None:
             raise UserError(
@@ -112,18 +112,18 @@ class Neighbours:
                     space = _compute(scorer, forward, train, draft)
                     limits = (space.quantile(FAR), _shortest(scorer, train))
                     write_json(draft / RECORD, {"made_from": made_from, "limits": limits})
-                    found = space, limits  # mapped, whatever becomes of the files
+                    found = space, limits  # memory-mapped: stays valid if the files are replaced
         except OSError as error:
             if found is None or error.errno not in (ENOTEMPTY, EEXIST, ENOENT):
-                raise  # else another process has put the same there at the same moment
+                raise  # else another process has written the same vectors at the same moment
         space, limits = found
         return cls(*limits, scorer, forward, train, space)
 
     def nearest(self, text: str | Reading, count: int = 5) -> list[Neighbour]:
-        """Return the `count` training essays most like `text`, the most similar first; fewer where there are no more.
+        """Return the `count` training essays most like `text`, the most similar first; fewer if there are fewer.
 
         Args:
-            text: As it was written, or as the scorer has read it.
+            text: The essay as written, or as read by the scorer.
             count: How many.
 
         Raises:
@@ -142,13 +142,13 @@ class Neighbours:
     def is_out_of_distribution(self, text: str | Reading) -> bool:
         """Tell whether `text` is unlike 99 % of the training essays, by its vector or by its words.
 
-        By its vector: farther from its nearest training essay than they are from theirs. The distance is Euclid's, to
-        which the length of a vector counts as well as its direction. By its words: the tokenizer, which learnt common
-        words whole, cuts it into shorter pieces. That tells other languages and gibberish, of which the encoder makes
-        a vector like any. Each training essay is compared; of more than 4,096, so many, at even steps.
+        By its vector: it is farther from its nearest training essay than they are from theirs. The distance is
+        Euclidean, so the length of a vector counts as well as its direction. By its words: the tokenizer, which learnt
+        common words whole, cuts it into shorter pieces. This detects other languages and gibberish, whose vectors look
+        ordinary. The limits come from all training essays, or from 4,096 of them at even steps if there are more.
 
         Args:
-            text: As it was written, or as the scorer has read it.
+            text: The essay as written, or as read by the scorer.
 
         Raises:
             ValueError: The text holds nothing that can be read.
@@ -161,7 +161,7 @@ class Neighbours:
         return bool(distance > self.threshold or _characters_by_token(self._scorer, essay) < self.shortest)
 
     def compare(self, text: str | Reading, count: int = 5) -> tuple[list[Neighbour], bool]:
-        """Return what `nearest` and `is_out_of_distribution` do of one text, whose vector is computed once."""
+        """Return the results of `nearest` and `is_out_of_distribution` for a text, whose vector is computed once."""
         essay = self._read(text)
         pooled = self._pooled(essay)
         return self._nearest(pooled, count), self._is_far(essay, pooled)
@@ -175,13 +175,13 @@ class Neighbours:
 
 @dataclass(frozen=True)
 class _Space:
-    """The training essays as whitened vectors: the mean of each axis is 0, its variance 1, and no two correlate."""
+    """The training essays as whitened vectors: each axis has mean 0 and variance 1, and no two axes correlate."""
 
     vectors: Floats  # (essays, axes), memory-mapped
-    whitening: NDArray[np.float64]  # (width + 1, axes): what a pooled vector is multiplied by, and then added
+    whitening: NDArray[np.float64]  # (width + 1, axes): the matrix, and in the last row the offset
 
     def whiten(self, pooled: Floats) -> Floats:
-        """Return whitened vectors, float32 ``(rows, axes)``, of pooled ones, ``(rows, width)``."""
+        """Whiten pooled vectors ``(rows, width)``: float32 ``(rows, axes)``."""
         return (pooled @ self.whitening[:-1] + self.whitening[-1]).astype(np.float32)
 
     def cosine(self, pooled: Floats) -> Floats:
@@ -203,18 +203,18 @@ class _Space:
         return np.einsum("ij,ij->i", self.vectors, self.vectors)
 
     def quantile(self, share: float) -> float:
-        """Return the distance from their nearest within which that share of the essays have another one."""
+        """Return the distance within which that share of the essays have their nearest neighbour."""
         probes = _probes(len(self.vectors))
         nearest = []
         for part in np.array_split(probes, -(-len(probes) // BLOCK)):
             distances = self._distances(self.vectors[part])
-            distances[np.arange(len(part)), part] = FARTHEST  # from itself
+            distances[np.arange(len(part)), part] = FARTHEST  # so that no essay is its own neighbour
             nearest.append(distances.min(axis=1))
         return float(np.quantile(np.concatenate(nearest), share))
 
 
 def _require_own(scorer: Scorer, splits_folder: Path) -> dict[str, str]:
-    """Return the hashes of `models/scorer` and of the splits, once it is certain that `scorer` learnt from them."""
+    """Return the hashes of `models/scorer` and of the splits, after a check that `scorer` learnt from them."""
     root = splits_folder.absolute().parents[1]
     folder, project = root / SCORER, Folder(root)
     if not (folder / WEIGHTS).is_file() or not project.holds("dvc.lock"):
@@ -245,7 +245,7 @@ def _require_own(scorer: Scorer, splits_folder: Path) -> dict[str, str]:
 
 
 def _characters_by_token(scorer: Scorer, essay: Reading) -> float:
-    """Return how many characters a token of a text has on average, special ones left out; an unknown one has none."""
+    """Return a text's mean characters per token, without special tokens; an unknown token counts 0 characters."""
     tokens = essay.tokens
     unknown = scorer.tokenizer.unk_token_id
     lengths = [
@@ -257,18 +257,18 @@ def _characters_by_token(scorer: Scorer, essay: Reading) -> float:
 
 
 def _shortest(scorer: Scorer, train: Dataset) -> float:
-    """Return the characters by token that the share `FAR` of the training essays reach."""
+    """Return the mean characters per token that the share `FAR` of the training essays reach."""
     essays = train.select(_probes(len(train)))["essay"]
     return float(np.quantile([_characters_by_token(scorer, scorer.read(essay)) for essay in essays], 1 - FAR))
 
 
 def _probes(count: int) -> NDArray[np.int64]:
-    """Return places at even steps, of no more than `PROBES` of `count`."""
+    """Return at most `PROBES` indices below `count`, at even steps."""
     return np.unique(np.linspace(0, count - 1, min(PROBES, count)).astype(np.int64))
 
 
 def _kept(folder: Path, made_from: dict[str, Any]) -> tuple[_Space, tuple[float, float]] | None:
-    """Return the vectors and both limits in `folder`, or None where there are none, others or damaged ones."""
+    """Return the cached vectors and both limits in `folder`, or None if missing, of another model or damaged."""
     try:
         record = read_json(folder / RECORD)
         space = _Space(np.asarray(np.load(folder / VECTORS, mmap_mode="r")), np.load(folder / WHITENING))
@@ -277,7 +277,7 @@ def _kept(folder: Path, made_from: dict[str, Any]) -> tuple[_Space, tuple[float,
             threshold, shortest = map(float, record["limits"])
             return space, (threshold, shortest)
     except (OSError, ValueError, KeyError, TypeError, EOFError):
-        pass  # they are made again
+        pass  # they are computed again
     return None
 
 
@@ -305,13 +305,13 @@ def _compute(scorer: Scorer, forward: Forward, train: Dataset, folder: Path) -> 
 
 
 def _whitening(raw: Floats) -> NDArray[np.float64]:
-    """Return what whitens pooled vectors ``(essays, width)``, float64 ``(width + 1, axes)``; see `_Space`."""
+    """Return the whitening of pooled vectors ``(essays, width)``, float64 ``(width + 1, axes)``; see `_Space`."""
     mean = raw.mean(axis=0, dtype=np.float64)
     moments = np.zeros((len(mean), len(mean)))
     for begin in range(0, len(raw), arrow.ROWS):
         centred = raw[begin : begin + arrow.ROWS] - mean
         moments += centred.T @ centred
-    variances, axes = np.linalg.eigh(moments / len(raw))  # the widest last
+    variances, axes = np.linalg.eigh(moments / len(raw))  # the largest variance last
     count = min(len(mean), max(LEAST_AXES, len(raw) // ROWS_BY_AXIS), int((variances > variances[-1] * TINY).sum()))
     scaled = axes[:, -count:] / np.sqrt(variances[-count:])
     return np.vstack([scaled, -mean @ scaled])

@@ -1,4 +1,4 @@
-"""An explanation as one HTML file, which needs no script and nothing from the network."""
+"""An explanation as one HTML file, without scripts or network access."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -48,12 +48,12 @@ body { font: 1rem/1.6 system-ui, sans-serif; max-width: 48rem; margin: 2rem auto
 h1 { font-size: 1.5rem; line-height: 1.3; margin-bottom: .5rem; overflow-wrap: anywhere }
 h2 { font-size: 1.15rem; margin-top: 2.5rem }
 """.strip()
-MOST_TINT = 0.45  # more would leave too little contrast under the words
-LEAST = 0.1  # of the largest effect: what is below is not marked
+MOST_TINT = 0.45  # a stronger tint leaves too little contrast for the words
+LEAST = 0.1  # of the largest effect: smaller effects are not marked
 
 
 def page(found: Explanation, language: Language = "en") -> str:
-    """Return the page. All that is not of this module is escaped, the essay above all."""
+    """Return the page. All text from outside this module is escaped, the essay above all."""
     title = say("title", language, score=found.score["predicted"], name=found.name)
     meaning = f"{say('meaning', language)} {say('model', language, model=found.model)}"
     chances = say("chances", language)
@@ -84,13 +84,13 @@ def page(found: Explanation, language: Language = "en") -> str:
 
 
 def document(title: str, body: str, language: Language, style: str = "") -> str:
-    """Return a whole page, in which no script runs and which asks the network for nothing.
+    """Return a whole page, which runs no script and makes no network request.
 
     Args:
         title: Of the page, as text.
         body: Its content, as HTML.
         language: Of the words around the essay.
-        style: More of it than all such pages have.
+        style: CSS to add to that of all such pages.
     """
     return f"""<!DOCTYPE html>
 <html lang="{TAGS[language]}">
@@ -124,8 +124,8 @@ def bars(score: Mapping[str, Any], label: str, names: Sequence[str] | None = Non
 
     Args:
         score: A row of what :meth:`redacoes.Scorer.score` returns.
-        label: What the picture is called for those who do not see it.
-        names: What the scores are called; their numbers where it is None.
+        label: The picture's name for screen readers.
+        names: Names of the scores; their numbers if None.
     """
     probabilities = [value for name, value in score.items() if name.startswith("p_")]
     names = names or list(map(str, range(len(probabilities))))
@@ -138,9 +138,9 @@ def chart(values: Sequence[float], names: Sequence[str], label: str, form: str, 
     Args:
         values: 0 or more.
         names: Of the values.
-        label: What the picture is called for those who do not see it.
-        form: How a number is written.
-        chosen: The place of the bar of full colour.
+        label: The picture's name for screen readers.
+        form: Format of a number.
+        chosen: Index of the bar of full colour.
     """
     highest, shown = max(values), list(map(form.format, values))
     drawn = [
@@ -149,7 +149,7 @@ def chart(values: Sequence[float], names: Sequence[str], label: str, form: str, 
         for place, (value, number, name) in enumerate(zip(values, shown, names, strict=True))
     ]
     numbers = ", ".join(f"{name}: {number}" for name, number in zip(names, shown, strict=True))
-    kind = "bars long" if max(map(len, names)) > 2 else "bars"  # set upright where the screen is narrow
+    kind = "bars long" if max(map(len, names)) > 2 else "bars"  # vertical on a narrow screen
     return f'<div class="{kind}" role="img" aria-label="{escape(label)}: {numbers}">{"".join(drawn)}</div>'
 
 
@@ -220,7 +220,7 @@ def _span(effect: Attribution, largest: float, shown: str, number: str = "") -> 
 
 
 def _essay(text: str, effects: Sequence[Attribution], pieces: Sequence[str]) -> str:
-    """Return the text with each span replaced by its piece of HTML; between spans there is nothing but space."""
+    """Return the text with each span replaced by its piece of HTML; only whitespace lies between spans."""
     parts, end = [], 0
     for effect, piece in zip(effects, pieces, strict=True):
         parts += [text[end : effect.begin].replace("\n", "<br>\n"), piece]

@@ -1,4 +1,4 @@
-"""What `redacoes explain` found out about one essay, as JSON and for the terminal; `explanation_page` makes HTML."""
+"""What `redacoes explain` found about one essay, as JSON and for the terminal; `page` writes the HTML."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -11,9 +11,9 @@ from redacoes.explain.texts import say
 from redacoes.formatting import beginning
 from redacoes.languages import Language, typeset
 
-SHOWN = 10  # words of either sign
-NOTABLE = 0.25  # of the largest effect: the words that are marked in the text
-BLUE, ORANGE = "\x1b[38;5;33m", "\x1b[38;5;208m"  # told apart by those who do not see red and green
+SHOWN = 10  # words listed with a positive effect, and with a negative one
+NOTABLE = 0.25  # of the largest effect: words of at least this share are marked in the text
+BLUE, ORANGE = "\x1b[38;5;33m", "\x1b[38;5;208m"  # distinct for the colour-blind
 BOLD, DIM, PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 
 
@@ -26,7 +26,7 @@ class Explanation:
         model: As the user named it.
         text: The cleaned essay.
         score: A row of what :meth:`redacoes.Scorer.score` returns.
-        most: Tokens that the model sees at most.
+        most: The most tokens that the model sees.
         sentences: Their effects; None where they were not asked for.
         words: Their effects; None where they were not asked for.
         neighbours: The training essays most like it; None where they were not asked for.
@@ -44,7 +44,7 @@ class Explanation:
     far: bool | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of it as JSON values; what was not asked for is left out."""
+        """Return everything as JSON values; parts that were not asked for are left out."""
         probabilities = [value for name, value in self.score.items() if name.startswith("p_")]
         rest = {name: value for name, value in self.score.items() if not name.startswith("p_")}
         found: dict[str, Any] = {
@@ -74,7 +74,7 @@ class Explanation:
         return say("headline", language, **known, expected=expected, seen=say(seen, language, most=self.most))
 
     def to_terminal(self, colour: bool) -> str:
-        """Return all of it as lines of text, in colour or without; the signs and numbers are the same."""
+        """Return everything as lines of text, with or without colour; signs and numbers are the same."""
         lines = [f"{self.name}: {self.headline()}", say("meaning", "en")]
         if self.sentences is not None:
             lines += ["", "What each sentence adds: the expected score with it, less that without it"]
@@ -122,7 +122,7 @@ def _entry(neighbour: Neighbour) -> dict[str, Any]:
 
 
 def ends(words: WordAttributions, language: Language = "en") -> str:
-    """Return where the effects of words lead from and to, and how well they add up."""
+    """Return the sentence about baseline and expected score of the words' effects, and how well they add up."""
     missed = say("missed", language, gap=typeset(f"{words.gap:.4f}", language), steps=words.steps)
     if not words.is_complete:
         missed += say("missed_much", language, tolerance=typeset(f"{words.tolerance:g}", language))
@@ -132,7 +132,7 @@ def ends(words: WordAttributions, language: Language = "en") -> str:
 
 
 def points(effect: float, decimals: int = 2) -> str:
-    """Return an effect with its sign; one that is nothing in so many decimals has none."""
+    """Return an effect with its sign; one that rounds to 0 has no sign."""
     shown = f"{effect:+.{decimals}f}"
     return shown if float(shown) else f" {shown[1:]}"
 

@@ -2,7 +2,7 @@
 
 import re
 
-# what a full stop follows without ending a sentence: titles, and what a number or a name comes after
+# a full stop after these does not end a sentence: titles, and words before a number or a name
 ABBREVIATIONS = frozenset((
     "dr", "dra", "drs", "dras", "sr", "sra", "srs", "sras", "srta", "srtas", "prof", "profa", "profª", "profs",
     "eng", "enga", "arq", "adv", "exmo", "exma", "ilmo", "ilma", "dep", "sen", "gen", "cel", "maj", "sgt",
@@ -10,7 +10,7 @@ ABBREVIATIONS = frozenset((
     "vol", "vols", "fig", "figs", "tab", "fl", "fls", "núm", "séc", "sécs", "av", "pça", "tel", "cf", "obs",
     "vs", "aprox",
 ))  # fmt: skip
-# what can also stand at the end of one: there, a capital letter decides
+# these can also end a sentence: it ends where a capital letter follows
 ENDINGS = frozenset((
     "etc", "jr", "cia", "ltda", "cit", "ibid", "id", "op", "al", "ed", "inc", "min", "par", "ex",
 ))  # fmt: skip
@@ -25,8 +25,8 @@ def sentences(text: str) -> list[tuple[int, int]]:
     """Return where each sentence of `text` begins and ends, in characters.
 
     A line break always ends a sentence. Abbreviations («Dr.», «art. 5º», «p. 12»), initials and numbers («3.5», and the
-    «1.» that begins a line) do not; an ellipsis does where a capital follows. Every character that is no space is in
-    one of the spans, and none begins or ends with a space.
+    «1.» that begins a line) do not; an ellipsis does where a capital follows. The spans cover every character that is
+    not a space; no span begins or ends with a space.
     """
     spans = []
     offset = 0
@@ -45,7 +45,7 @@ def _of_line(line: str) -> list[tuple[int, int]]:
             spans.append((begin, match.end()))
             begin = len(line) - len(after)
     last = len(line.rstrip())
-    if spans and not SPEAKS.search(line, begin, last):  # such as a closing «!» that stands by itself
+    if spans and not SPEAKS.search(line, begin, last):  # such as a closing «!» on its own
         begin = spans.pop()[0]
     return [*spans, (begin, last)] if begin < last else spans
 
@@ -70,7 +70,7 @@ def _ends(before: str, match: re.Match[str], after: str) -> bool:
 
 
 def without(text: str, begin: int, end: int) -> str:
-    """Return a cleaned text without one of its sentences, cleaned: the wider of the two spaces around it stays."""
+    """Return a cleaned text without one sentence, still clean: the wider of the two spaces around it stays."""
     if end == len(text) or text[begin - 1 : begin] == " ":
         return text[: max(begin - 1, 0)] + text[end:]
     return text[:begin] + text[end + 1 :]

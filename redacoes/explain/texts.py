@@ -1,4 +1,4 @@
-"""All that is said of an explanation, in Portuguese and in English, side by side; the terminal is told in English."""
+"""The words of an explanation in Portuguese and English, side by side; the terminal uses English."""
 
 from functools import partial
 

@@ -1,1 +1,1 @@
-"""A model leaves the project: exports, its card, and the Hugging Face Hub."""
+"""A model for use outside the project: exports, its card, and the Hugging Face Hub."""

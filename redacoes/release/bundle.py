@@ -1,4 +1,4 @@
-"""What is published of a model, and when that is refused: only what a commit and `dvc.lock` say can be made again."""
+"""The files that are published, and the checks before: a commit and `dvc.lock` must reproduce them."""
 
 import json
 import re
@@ -25,7 +25,7 @@ Files = Mapping[str, Path | bytes]  # what is sent, by its name in the repositor
 
 
 def require_publishable(root: Path) -> None:
-    """Raise UserError, with the command that helps, unless HEAD says all that made the model and the metrics here.
+    """Raise UserError, with the command that helps, unless HEAD records all that made this model and its metrics.
 
     Args:
         root: The project's folder.
@@ -74,7 +74,7 @@ def _require_own_metrics(lock: Mapping[str, Any]) -> None:
 
 
 def _require_intact(root: Path, lock: Mapping[str, Any]) -> None:
-    """Hold every byte of the scorer, of the rule and of the metrics against dvc.lock."""
+    """Check every byte of the scorer, the decision rule and the metrics against dvc.lock."""
     outs = [out["path"] for stage in lock.values() for out in stage.get("outs", [])]
     needed = [
         path
@@ -87,17 +87,17 @@ def _require_intact(root: Path, lock: Mapping[str, Any]) -> None:
 
 
 def collect(root: Path, repository: str, branch: str) -> Files:
-    """Return what is sent: weights and tokenizer as they are, configuration with the rule, the rule, and the card.
+    """Return the files to send: weights, tokenizer, configuration with the decision rule, the rule, and the card.
 
     Args:
-        root: The project's folder, which :func:`require_publishable` has found fit.
+        root: The project's folder, which :func:`require_publishable` has checked.
         repository: The repository on the Hub, ``owner/name``.
         branch: The branch to publish to, which the card's code names.
     """
     head = Revision("HEAD", root)
     scorer = root / SCORER
     files: dict[str, Path | bytes] = {path.name: path for path in sorted(scorer.iterdir())}
-    load_config(scorer)  # refuses one that asks for code
+    load_config(scorer)  # refuses a configuration that asks for code
     decision, made_by = metadata.load_decision(scorer), metadata.of_revision(head)
     files |= {path.name: path for path in metadata.text_files(scorer, decision)}
     config = metadata.portable_config(read_object(scorer / "config.json"), decision, made_by)
@@ -116,15 +116,15 @@ def _json(values: Mapping[str, Any]) -> bytes:
 
 
 def size(source: Path | bytes) -> int:
-    """Return the bytes of a file that is sent."""
+    """Return the size of a file to send, in bytes."""
     return source.stat().st_size if isinstance(source, Path) else len(source)
 
 
 def write(files: Files, folder: Path) -> None:
-    """Write what would be sent into `folder`, whole or not at all.
+    """Write the files of a dry run into `folder`, whole or not at all.
 
     Raises:
-        UserError: Something stands there already that no dry run of this project wrote by itself.
+        UserError: `folder` exists, is not an empty folder, and is not the default folder of dry runs.
     """
     if folder != DRAFT and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} exists, and nothing in it is replaced: name a new folder")

@@ -1,7 +1,7 @@
 """The model card: what a published model is, how good it is, and how it is used, in Portuguese and in English.
 
-What it says is in the templates of `redacoes/cards`; every figure is of the run. What is published, and when that is
-refused, is in `publish`.
+The templates in `cards/` hold the text; every figure comes from the run. `bundle` says what is published, and when
+publishing is refused.
 """
 
 from collections.abc import Mapping
@@ -31,22 +31,22 @@ METRICS = {  # Portuguese and English, in the order of the card
     "loss": ("perda: entropia cruzada, em nats", "loss: cross-entropy, in nats"),
     "ece": ("erro de calibração esperado (ECE)", "expected calibration error (ECE)"),
 }
-HUB_TYPES = {"macro_f1": "f1", "weighted_f1": "f1"}  # where the Hub has another name for a metric
+HUB_TYPES = {"macro_f1": "f1", "weighted_f1": "f1"}  # the Hub's names, where they differ
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a card is written from.
+    """The data of a card.
 
     Attributes:
-        repository: Its name on the Hub, with the owner's.
-        branch: The branch that it is published to.
+        repository: ``owner/name`` on the Hub.
+        branch: The branch to publish to.
         found: What `provenance.describe` returned: commit, parameters, data, environment, and metrics with intervals.
-        scores: How many essays have each score, by part.
-        baselines: Test metrics of what the model must beat, by name: prior, tfidf, surface, hybrid, text where the
+        scores: Number of essays with each score, by split.
+        baselines: Test metrics of the baselines, by name: prior, tfidf, surface, hybrid, text where the
             encoder had weights, and zero_shot where it ran.
         decision: The rule that the metrics were measured with.
-        made_by: What `portable.provenance` returned.
+        made_by: What `metadata.of_revision` returned.
     """
 
     repository: str
@@ -71,7 +71,7 @@ class Run:
 
     @property
     def synthetic(self) -> bool:
-        """Whether the essays are those that the stage `sample` makes."""
+        """Whether the essays are synthetic, from the stage `sample`."""
         return bool(self.found["data"]["from"] == "stage sample")
 
     @property
@@ -107,7 +107,7 @@ def _in_language(run: Run, language: str) -> str:
     """Return the part of the card that is in one language."""
     language_of = _Language(run, language)
     checkpoint, tokenize = run.parameters["checkpoint"], Tokenize(**run.parameters["tokenize"])
-    places = list(range(2 * tokenize.max_length))  # of a long essay; every family has one special token at each end
+    places = list(range(2 * tokenize.max_length))  # of a long essay; every family has a special token at each end
     kept = truncate(places, [1, *[0] * (len(places) - 2), 1], tokenize)
     best = run.found.get("best_baseline")
     values = {
@@ -147,7 +147,7 @@ def _yaml(values: Mapping[str, Any]) -> str:
 
 
 def _metadata(run: Run, title: str) -> ModelCardData:
-    """Return the Hub's metadata, the test metrics in its `model-index` format among them."""
+    """Return the Hub's metadata, which includes the test metrics in `model-index` format."""
     checkpoint, bootstrap = run.parameters["checkpoint"], run.parameters["evaluate"]["bootstrap"]
     file = run.found["data"]["file"].split("/")[-1]
     results = [
@@ -183,13 +183,13 @@ def _metadata(run: Run, title: str) -> ModelCardData:
 
 
 class _Language:
-    """Numbers and tables, as Portuguese or English writes them."""
+    """Numbers and tables in Portuguese or English notation."""
 
     def __init__(self, run: Run, language: str) -> None:
         self.run, self.language = run, language
 
     def number(self, value: Any, form: str = ".3f") -> str:
-        """Return a number as the language writes it: Portuguese has a comma for decimals and a point for thousands."""
+        """Return a number in the language's notation: Portuguese has a decimal comma and a point for thousands."""
         if value is None:
             return "-"
         return self.decimal(format(value, form))
@@ -215,7 +215,7 @@ class _Language:
         return self.table(["", mine, interval, *(baselines.get(name, name) for name in others)], rows)
 
     def counts(self, parts: Mapping[str, str], essays: str, score: str) -> str:
-        """Return the table of how many essays each part has, and of each score."""
+        """Return the table of essays by split and score."""
         scores = [str(k) for k in range(self.run.top + 1)]
         rows = [
             [

@@ -1,7 +1,7 @@
-"""A trained classifier in forms that need neither this project nor transformers: ONNX, and TensorFlow's SavedModel.
+"""Export of a trained classifier to ONNX and TensorFlow's SavedModel, which need neither this project nor transformers.
 
-Both take token ids: text in would need operations that neither runtime has of its own. TensorFlow is imported once all
-that can be refused without it has been looked at.
+Both take token ids: text as input would need operations that neither runtime has. TensorFlow is imported only after
+all checks that do not need it.
 """
 
 import logging
@@ -32,26 +32,26 @@ Form = Literal["onnx", "savedmodel"]
 Decide = Callable[[NDArray[np.float64]], tuple[NDArray[np.int64], NDArray[np.float64]]]
 Runner = Callable[[Mapping[str, NDArray[np.int64]]], NDArray[np.float32]]
 
-FAMILIES = ("distilbert", "bert", "roberta", "xlm-roberta", "camembert", "electra", "albert")  # that tf2onnx converts
+FAMILIES = ("distilbert", "bert", "roberta", "xlm-roberta", "camembert", "electra", "albert")  # tf2onnx converts these
 ONNX = "model.onnx"
 SAVED_MODEL = ("saved_model.pb", "fingerprint.pb", "variables", "assets")
 OWN = {ONNX, *SAVED_MODEL, "config.json", metadata.DECISION, *FILES, *checkpoint.TOKENIZER_FILES}
 OPSET = 17  # the first with LayerNormalization
 LIMIT = 2_000_000_000  # bytes of weights: an ONNX file is a protobuf, which ends at 2 GiB
 TOLERANCE = 1e-4  # of logits
-CHECKED = 32  # essays on which an export is held against TensorFlow
+CHECKED = 32  # essays on which an export is compared with TensorFlow
 BATCH = 16
 
 
 @dataclass(frozen=True)
 class Report:
-    """How an export differs from the model that it was made of.
+    """How an export differs from its model.
 
     Attributes:
         checked: Essays on which logits were compared with TensorFlow's.
         difference: The largest difference of logits among them.
-        quantized: Of int8 against float, on all essays: ``essays``, ``agreement`` (the share whose decided score is the
-            same) and ``difference`` (the largest of logits). None without quantisation.
+        quantized: int8 compared with float on all essays: ``essays``, ``agreement`` (the share with the same decided
+            score) and ``difference`` (the largest of logits). None without quantisation.
     """
 
     checked: int
@@ -60,11 +60,11 @@ class Report:
 
 
 def check(source: Path, form: Form, target: Path) -> None:
-    """Look at all that can be refused without TensorFlow.
+    """Make all checks that do not need TensorFlow.
 
     Args:
         source: The folder of a trained classifier.
-        form: What to make of it.
+        form: onnx or savedmodel.
         target: The folder to write: new, empty, or an earlier export.
 
     Raises:
@@ -105,19 +105,19 @@ def export(
     essays: Sequence[str],
     tokenize: Tokenize,
 ) -> Report:
-    """Write the classifier in `source` as `form`, with tokenizer, configuration and decision rule, whole or not at all.
+    """Export the classifier in `source`, with tokenizer, configuration and decision rule, whole or not at all.
 
     Args:
         source: The folder of a trained classifier.
         form: onnx or savedmodel.
-        int8: Whether the weights are quantised to 8 bits; for onnx alone.
+        int8: Whether to quantise the weights to 8 bits; onnx only.
         target: The folder to write. An earlier export there is replaced.
-        made_by: What :func:`portable.provenance` returned.
-        essays: Real essays, on which what was written is compared with TensorFlow.
+        made_by: What :func:`metadata.of_folder` returned.
+        essays: Essays on which the export is compared with TensorFlow.
         tokenize: How essays are cut.
 
     Raises:
-        UserError: See :func:`check`; or the export gives other logits than TensorFlow, by more than 1e-4.
+        UserError: See :func:`check`; or the logits differ from TensorFlow's by more than 1e-4.
     """
     check(source, form, target)
     decision = metadata.load_decision(source)
@@ -153,7 +153,7 @@ def export(
 
 
 def _tensorflow(source: Path) -> tuple[Runner, Callable[[Path, Form], None]]:
-    """Return the classifier in `source` as TensorFlow runs it, and what writes it."""
+    """Return the classifier in `source` as TensorFlow runs it, and the function that writes the export."""
     from redacoes.learning.framework import tf
 
     from redacoes.learning import model
@@ -187,7 +187,7 @@ def _write_onnx(forward: Any, spec: Any, path: Path) -> None:
     import tf2onnx
     from tf2onnx.handler import tf_op
 
-    @tf_op("Erfc")  # of GELU; tf2onnx 1.17 has no handler for it
+    @tf_op("Erfc")  # used by GELU; tf2onnx 1.17 has no handler for it
     class Erfc:
         @classmethod
         def version_9(cls, context: Any, node: Any, **_: Any) -> None:
@@ -209,7 +209,7 @@ def _write_onnx(forward: Any, spec: Any, path: Path) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep to itself what converters report of their steps."""
+    """Silence the progress messages of the converters."""
     before = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:
@@ -237,13 +237,13 @@ _RUNNERS = {"onnx": _run_onnx, "savedmodel": _run_saved_model}
 
 
 def _quantize(folder: Path, run: Runner, ids: list[list[int]], pad_id: int, decide: Decide) -> dict[str, float]:
-    """Replace the model in `folder` by one with weights of 8 bits, and return how it differs on all essays."""
+    """Quantise the model in `folder` to 8-bit weights, and return how it differs on all essays."""
     from onnxruntime.quantization import quantize_dynamic
 
     exact = _logits(run, ids, pad_id)
     quantized = folder / "int8.onnx"
     with _quiet():
-        # 7 of the 8 bits are used, since processors without VNNI saturate on sums of full ones
+        # use 7 of the 8 bits: on processors without VNNI, sums of full 8-bit products saturate
         quantize_dynamic(folder / ONNX, quantized, per_channel=True, reduce_range=True)
     quantized.replace(folder / ONNX)
     rough = _logits(_run_onnx(folder), ids, pad_id)
@@ -252,7 +252,7 @@ def _quantize(folder: Path, run: Runner, ids: list[list[int]], pad_id: int, deci
 
 
 def _spread(ids: list[list[int]], count: int) -> list[list[int]]:
-    """Return up to `count` of the lists, from the shortest to the longest."""
+    """Return up to `count` of the lists, spread from the shortest to the longest."""
     ordered = sorted(ids, key=len)
     return [ordered[place] for place in np.linspace(0, len(ordered) - 1, min(count, len(ordered))).round().astype(int)]
 

@@ -1,7 +1,7 @@
-"""The one commit on the Hugging Face Hub that holds a model; what is in it is in `bundle`.
+"""Publishing of a model to the Hugging Face Hub in one commit; `bundle` collects its files.
 
-Nothing here needs TensorFlow, and nothing here prints a token: messages of other
-programs are told without it, and without the query of a URL, which may be a signature.
+Nothing here needs TensorFlow. Nothing here prints a token: it is removed from the messages of other programs, and so is
+the query of a URL, which may be a signature.
 """
 
 import json
@@ -29,20 +29,20 @@ from redacoes.learning.hub import online
 from redacoes.learning.text_regression import FILES
 from redacoes.release.bundle import Files
 
-FAILURES = (requests.RequestException, OSError, RuntimeError, ValueError)  # of huggingface_hub
+FAILURES = (requests.RequestException, OSError, RuntimeError, ValueError)  # that huggingface_hub raises
 UNKNOWN = "the Hub may still be doing it: run the same again, which changes nothing if it is done"
 HOW_TO_LOG_IN = "make one that may write at https://huggingface.co/settings/tokens, and give it to `hf auth login`"
 
 
 @dataclass(frozen=True)
 class Published:
-    """What became of a publish.
+    """The result of publishing.
 
     Attributes:
         commit: The Hub's commit that holds the model.
-        sent: Files that it changed; none where the same model was there already.
+        sent: Files that it changed; none if the branch held this model already.
         removed: Tokenizer and weights of an earlier model that it removed.
-        others: Files in the repository that are no part of the model, and were left alone.
+        others: Files in the repository that are not part of the model; they are left alone.
     """
 
     commit: str
@@ -65,7 +65,7 @@ def find_token() -> str:
     """Return the token of the environment or of `hf auth login`.
 
     Raises:
-        UserError: There is none, or it holds what no header may hold, which other programs would print.
+        UserError: There is none, or it holds characters that are invalid in a header (other programs would print it).
     """
     token = get_token()
     if not token:
@@ -76,19 +76,19 @@ def find_token() -> str:
 
 
 def publish(files: Files, repository: str, branch: str, private: bool, api: HfApi) -> Published:
-    """Bring a branch of a repository to hold `files`, in one commit, and only if it does not hold them already.
+    """Make a branch of a repository hold `files`, in one commit, unless it holds them already.
 
     Args:
         files: What :func:`collect` returned.
-        repository: ``owner/name``; it is created if need be.
-        branch: Created from main if need be.
-        private: Whether nobody else may see it.
+        repository: ``owner/name``; it is created if missing.
+        branch: Created from main if missing.
+        private: Whether to create it as private; an existing public repository is then refused.
         api: The Hub, with a token.
 
     Raises:
-        UserError: It failed: with what became of the repository, which is as it was wherever that can be told.
+        UserError: Publishing failed. The message tells the state of the repository.
     """
-    logging.set_verbosity_error()  # its warnings hold signed URLs
+    logging.set_verbosity_error()  # its warnings contain signed URLs
     if not sys.stderr.isatty():
         disable_progress_bars()
     with online():
@@ -100,7 +100,7 @@ class _Publishing:
         self.files, self.repository, self.branch, self.private, self.api = files, repository, branch, private, api
         self.before: str | None = None  # the branch's commit
         self.changes = Published("", [], [], [])
-        self.created: list[str] = []  # what was created on the way
+        self.created: list[str] = []  # what this run created
         self.sending = self.committing = False
 
     def run(self) -> Published:
@@ -118,7 +118,7 @@ class _Publishing:
 
     def _run(self) -> Published:
         api, repository, branch = self.api, self.repository, self.branch
-        api.whoami()  # else a wrong token would look like a repository that is not there
+        api.whoami()  # else a wrong token would look like a missing repository
         try:
             info = api.repo_info(repository)
         except RepositoryNotFoundError:
@@ -150,13 +150,13 @@ class _Publishing:
             [*additions, *removals],
             commit_message=f"Publish the scorer of commit {made_by[:12]}",
             revision=branch,
-            parent_commit=self.before,  # if somebody else was faster, they are not overwritten
+            parent_commit=self.before,  # never overwrite a commit that someone else made meanwhile
         )
         return replace(changes, commit=commit.oid)
 
     @cached_property
     def additions(self) -> dict[str, CommitOperationAdd]:
-        """What is sent, by name, hashed: `create_commit` leaves out what the branch holds already."""
+        """The files to send by name, hashed: `create_commit` leaves out those that the branch holds already."""
         return {name: CommitOperationAdd(name, source) for name, source in self.files.items()}
 
     def _head(self) -> str | None:
@@ -189,7 +189,7 @@ class _Publishing:
         return bool(entry.blob_id == git_hash(self._bytes(name)))
 
     def _done_all_the_same(self) -> Published | None:
-        """Return the commit if it was made although no answer of that arrived: the Hub has been seen to do so."""
+        """Return the commit if the Hub made it although its answer was lost; this happens."""
         try:
             head = self._head()
             left = self._compare(head)
@@ -200,7 +200,7 @@ class _Publishing:
         return replace(self.changes, commit=head)
 
     def _state(self) -> str:
-        """Say what became of the repository, after asking it."""
+        """Ask the Hub for the state of the repository, and return a sentence about it."""
         name = self.repository
         if not self.sending:
             return f"nothing was sent to {name}"
@@ -250,7 +250,7 @@ class _Publishing:
 
 
 def _chain(error: BaseException) -> list[BaseException]:
-    """Return an exception, and those that it was raised from: huggingface_hub tells of the last."""
+    """Return an exception and its causes: the one that matters in huggingface_hub may be the last."""
     chain = [error]
     while (cause := chain[-1].__cause__ or chain[-1].__context__) and cause not in chain:
         chain.append(cause)
@@ -258,7 +258,7 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 
 def _response(error: BaseException) -> requests.RequestException | None:
-    """Return the exception that holds what the Hub answered, if it did."""
+    """Return the exception that holds the Hub's answer, if there was one."""
     for link in _chain(error):
         if isinstance(link, requests.RequestException) and link.response is not None:
             return link

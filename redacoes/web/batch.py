@@ -1,6 +1,6 @@
-"""A file of essays, as the page scores it: its rows in their order, one student's essay, and what is downloaded.
+"""Scoring of a file of essays for the page: rows in their order, one student's essay, and downloads.
 
-Nothing of an essay is logged, or kept but in the files of the page's private folder. Nothing here knows about Gradio.
+No part of an essay is logged, or kept outside the page's private folder. This module does not depend on Gradio.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -22,13 +22,13 @@ from redacoes.languages import Language, short
 from redacoes.web.service import CHARACTERS, RefusedError, Service
 from redacoes.web.texts import say
 
-ROWS = 20_000  # of one file
+ROWS = 20_000  # in one file
 ALL_COLUMNS = 1000
-ALL_CHARACTERS = 100_000_000  # of one file: a Parquet of a few hundred bytes can unfold to gigabytes
-BYTES = 4  # of a character in UTF-8, at most
-SHOWN = 200  # essays of a class
+ALL_CHARACTERS = 100_000_000  # in one file: a Parquet file of a few hundred bytes can expand to gigabytes
+BYTES = 4  # maximum for a character in UTF-8
+SHOWN = 200  # essays of a class, at most
 SHOWN_COLUMNS = 20
-SCORES = ["predicted", "expected", "low", "high", "truncated"]  # that are shown of it
+SCORES = ["predicted", "expected", "low", "high", "truncated"]  # columns of the score that are shown
 NAME = 80  # characters of a student's name
 
 
@@ -38,11 +38,11 @@ class Row:
 
     Attributes:
         number: Counted from 1.
-        name: Of the student, or an empty string.
-        carried: What stands in it.
-        score: A row of what :meth:`redacoes.Scorer.score` returns; None where it cannot be scored.
-        line: On which it begins, where it cannot be scored; else 0.
-        fault: What is then wrong with it: a key, as :class:`redacoes.essays.scoring_input.Reject` has it.
+        name: The student's, or an empty string.
+        carried: Its values, by column.
+        score: A row of what :meth:`redacoes.Scorer.score` returns; None if it cannot be scored.
+        line: The line on which it begins if it cannot be scored; else 0.
+        fault: Why it cannot be scored: a key of :class:`redacoes.essays.scoring_input.Reject`; else empty.
     """
 
     number: int
@@ -53,7 +53,7 @@ class Row:
     fault: str
 
     def beginning(self, shown: Sequence[str]) -> "Row":
-        """Return what is shown of it: texts cut short, of the columns in `shown` alone."""
+        """Return a copy to show: only the columns in `shown`, with texts cut short."""
         carried = {name: _text(self.carried.get(name)) for name in shown}
         score = self.score and {name: self.score[name] for name in SCORES}
         return Row(self.number, self.name, carried, score, self.line, self.fault)
@@ -61,16 +61,16 @@ class Row:
 
 @dataclass(frozen=True)
 class BatchSummary:
-    """What is remembered of a file of essays, so that it can be shown.
+    """Summary of a scored file, kept so that it can be shown again.
 
     Attributes:
-        path: Of the file.
-        columns: Its columns, of which `essay` and `student` are those that the user chose.
+        path: The file.
+        columns: Its columns; the user chose `essay` and `student`.
         first: The beginnings of the first rows that are scored.
         predicted: How many essays have each score.
         rejected: How many rows cannot be scored.
-        fault: The beginning of the first of them; None where there is none.
-        long: How many rows have a text that a workbook cannot hold whole.
+        fault: The beginning of the first rejected row; None if there is none.
+        long: How many rows have a text that is too long for a cell of a workbook.
     """
 
     path: str
@@ -88,7 +88,7 @@ class BatchSummary:
 
     @property
     def mean(self) -> float:
-        """Of the scores."""
+        """Mean of the scores."""
         return sum(score * count for score, count in enumerate(self.predicted)) / self.scored
 
     @property
@@ -99,7 +99,7 @@ class BatchSummary:
 
 
 def look(path: str, language: Language) -> Columns:
-    """Return the columns of a file. Raises RefusedError where it cannot be read."""
+    """Return the columns of a file. Raises RefusedError if it cannot be read."""
     return _told(language, lambda: columns.look(_here(path, language), CHARACTERS))
 
 
@@ -115,12 +115,12 @@ def score(
 
     Args:
         service: The model.
-        path: A CSV, JSON lines or a Parquet file. How its text is encoded, and what separates the columns of a CSV, is
-            found out: spreadsheets in Brazil write semicolons, and Windows writes its own encoding.
-        essay: The column where the essay stands.
-        student: That which tells whose it is; None where there is none.
-        language: Of what is said.
-        progress: Called with how many essays are scored, and of how many.
+        path: A file in any format of `redacoes score`. Encoding and the delimiter of a CSV are detected: spreadsheets
+            in Brazil write semicolons, and Windows writes its own encoding.
+        essay: The column of the essay.
+        student: The column of the student's name; None if there is none.
+        language: Of messages.
+        progress: Called with the number of essays scored, and with their total.
 
     Raises:
         RefusedError: It cannot be read, or holds more than the page takes.
@@ -162,7 +162,7 @@ def _rows(source: EssayFile, windows: Sequence[Window], student: str | None, sco
 
 
 def essays(found: BatchSummary, language: Language) -> Iterator[tuple[int, str, str]]:
-    """Yield number, student's name and essay of each row of a class that has one. Raises RefusedError if it is gone."""
+    """Yield number, student's name and essay of each valid row. Raises RefusedError if the file is gone."""
     path, essay, student = _here(found.path, language), found.columns.essay, found.columns.student
     source, windows = _told(language, lambda: _read(path, essay, language))
     rows = chain.from_iterable(rows_of(source, window) for window in windows)
@@ -172,7 +172,7 @@ def essays(found: BatchSummary, language: Language) -> Iterator[tuple[int, str, 
 
 
 def essay(found: BatchSummary, number: int, language: Language) -> tuple[str, str]:
-    """Return student's name and essay of a row. Raises RefusedError where the file is gone, or there is no essay."""
+    """Return student's name and essay of a row. Raises RefusedError if the file or the essay is missing."""
     for row, name, text in essays(found, language):
         if row == number:
             return name, text
@@ -180,7 +180,7 @@ def essay(found: BatchSummary, number: int, language: Language) -> tuple[str, st
 
 
 def _here(path: str, language: Language) -> str:
-    """Return the path of a file that is still there, which it now is for another quarter of an hour."""
+    """Return the path of a file that still exists, and keep it for another quarter of an hour."""
     if not Path(path).exists():
         raise RefusedError(say("file_gone", language))
     Path(path).touch()
@@ -221,7 +221,7 @@ def _text(value: Any, length: int = 100) -> str:
 
 
 def told_reject(line: int, fault: str, language: Language) -> str:
-    """Return which row cannot be scored, and why."""
+    """Return a sentence that says which row cannot be scored, and why."""
     return say("reject", language, line=line, reason=reason(fault, language))
 
 
@@ -231,17 +231,17 @@ def reason(fault: str, language: Language) -> str:
 
 
 def downloads(rows: Sequence[Row], found: BatchSummary, points: float, language: Language, folder: Path) -> list[Path]:
-    """Write all rows of a class, those that cannot be scored with the reason, for Excel and as a CSV.
+    """Write all rows of a class as a workbook and a CSV; rows that cannot be scored have the reason.
 
     Args:
         rows: Of the class, in the file's order.
         found: The class.
-        points: That one step of the score stands for.
+        points: Points for one step of the score.
         language: Of the headings.
         folder: Where the files are written.
 
     Returns:
-        The workbook and the CSV, which is as Excel reads it in Brazil.
+        The workbook, and the CSV in the form that Excel reads in Brazil.
     """
     names, classes = found.columns.names, range(len(found.predicted))
     header = [*names, say("col_predicted", language)]
@@ -274,7 +274,7 @@ def _whole(value: float) -> float:
 
 
 def write_csv(rows: Sequence[Row], names: Sequence[str], path: Path) -> None:
-    """Write the rows that have a score as a CSV with commas, for programs; no text of it is run as a formula.
+    """Write the rows that have a score as a comma-separated CSV for programs; no text can run as a formula.
 
     Args:
         rows: Of a class.

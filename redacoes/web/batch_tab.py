@@ -1,4 +1,4 @@
-"""The tab for a class, by Gradio: a file of essays, its scores, one student's essay, and reports to print."""
+"""The Gradio tab for a class: a file of essays, its scores, one student's essay, and reports to print."""
 
 from typing import Any
 
@@ -14,17 +14,17 @@ from redacoes.web.reports import Report
 from redacoes.web.service import MEGABYTES, RefusedError, Service
 from redacoes.web.texts import say
 
-REPORTS = batch.SHOWN  # essays of which reports are made at once
+REPORTS = batch.SHOWN  # reports that are made at once, at most
 COMMENT = 4000  # characters
 OWN = 20  # characters of a teacher's score
 
-# what is not of the file, the essay or the class that is shown goes; fields for a student are there when one is
+# hides what does not belong to the file, essay or class shown; the teacher's fields show with a student's essay
 STYLE = """
 .gradio-container:not(:has(#student .essay)) #teacher { display: none }
 .gradio-container:not(:has(#summary .bars)) #reports { display: none }
 :is(#download, #reports-file, #report-file):not(:has(a)) { display: none }
 """
-# what is remembered and shown of one student, where none is chosen
+# state and contents of one student's view when no student is chosen
 NOBODY: tuple[Any, ...] = (None, {}, "", "", "", None, None)
 FOCUS = """() => { const heading = document.querySelector('#student h2'); heading?.focus();
   heading?.scrollIntoView({block: 'start'}) }"""
@@ -33,14 +33,14 @@ Notes = dict[int, tuple[str, str]]  # a teacher's score and comment, by the numb
 
 
 class ClassTab:
-    """The tab: what is in it, its words, and what happens in it."""
+    """The tab: its components, its words, and its event handlers."""
 
     def __init__(self, service: Service, files: Files) -> None:
         """Lay it out, inside the tab of a `gr.Blocks`."""
         self.service, self.files = service, files
         self.table = gr.File(file_types=[*SUFFIXES], height=140, elem_id="table-file")
         with gr.Row():
-            # any value is taken, since a server that was started anew knows no choices of before
+            # any value is accepted, since a restarted server does not know the earlier choices
             self.essay = gr.Dropdown(allow_custom_value=True, elem_id="essay-column")
             self.student = gr.Dropdown(allow_custom_value=True, elem_id="student-column")
         self.button = gr.Button(variant="primary", elem_id="score-many")
@@ -59,7 +59,7 @@ class ClassTab:
         self.words += [self.reports_file, self.own, self.comment, self.report, self.report_file]
 
     def labels(self, language: Language) -> list[Any]:
-        """Return what the components in `words` say."""
+        """Return the texts of the components in `words`."""
         return [
             gr.update(label=say("upload_many", language, size=MEGABYTES, rows=ROWS)),
             gr.update(label=say("column", language), info=say("column_hint", language)),
@@ -75,12 +75,12 @@ class ClassTab:
         ]
 
     def look(self, path: str | None, language: Language, request: gr.Request) -> tuple[Any, ...]:
-        """Show the columns of a file, with those chosen that are likely."""
+        """Show the columns of a file, with the likely ones chosen."""
         if path is None:
             return "", gr.update(choices=[], value=None), gr.update(choices=[], value=None)
         self.files.keep(request, path)
         found = batch.look(path, language)
-        # a column may have any name, also that which stands for none
+        # a column may have any name, also the one that means none
         nobody = [(say("nobody", language), ""), *((name, name) for name in found.names if name)]
         essay = gr.update(choices=found.names, value=found.essay)
         return "", essay, gr.update(choices=nobody, value=found.student or "")
@@ -94,7 +94,7 @@ class ClassTab:
         request: gr.Request,
         progress: gr.Progress = gr.Progress(),
     ) -> tuple[Any, ...]:
-        """Score a file: what is shown of it, what can be downloaded, and what is remembered."""
+        """Score a file: return what is shown, the downloads, and the state."""
         rows, scored = self._score(path, essay, student, language, request, progress)
         points = self.service.points
         folder = self.files.new(request, "notas.csv").parent
@@ -142,13 +142,13 @@ class ClassTab:
         language: Language,
         event: gr.EventData,
     ) -> tuple[Any, ...]:
-        """Show the essay of the student who was clicked on, and what the teacher has noted of it."""
+        """Show the essay of the student who was clicked, and the teacher's notes on it."""
         notes = _noted(notes, opened, own, comment)
         number = int(event.row)
         return self.view(scored, number, language), number, *notes.get(number, ("", "")), notes, None
 
     def view(self, scored: BatchSummary | None, number: int, language: Language) -> str:
-        """Return the essay in a row, with its score and what moved it, or why it cannot be shown."""
+        """Return the essay of a row with its score and effects, or the reason why it cannot be shown."""
         try:
             name, text = _essay(scored, number, language)
             found = self.service.score(text, language)
@@ -170,7 +170,7 @@ class ClassTab:
         language: Language,
         request: gr.Request,
     ) -> tuple[Any, ...]:
-        """Write the report of the essay that is shown."""
+        """Write the report of the essay shown."""
         notes = _noted(notes, opened, own, comment)
         report = self._report(opened or 0, *_essay(scored, opened, language), notes, language)
         target = self.files.new(request, reports.file_name(report))
@@ -210,14 +210,14 @@ class ClassTab:
         opened: int | None,
         shown: str | None,
     ) -> tuple[Any, Any]:
-        """Show in another language what is shown; what is not yet may have come in the meantime, and is let be."""
+        """Show results in another language. Empty outputs are left alone: a result may have arrived meanwhile."""
         points = self.service.points
         of_class = batch_views.many(scored, points, language) if scored and summary else gr.skip()
         return of_class, self.view(scored, opened, language) if opened and shown else gr.skip()
 
     def listen(self, language: gr.Radio) -> None:
-        """Have the buttons do what they say, inside the `gr.Blocks`."""
-        # each has a name of its own, since a private listener takes one as well, by default its function's
+        """Attach the event handlers, inside the `gr.Blocks`."""
+        # each has a unique API name: a private listener takes one too, by default its function's
         private = {"api_visibility": "private"}
         scoring = {**private, "concurrency_id": "score"}
         choices = [self.essay, self.student]
@@ -258,7 +258,7 @@ class ClassTab:
         )
         running = [many, opened, one, every]
         gone = [self.summary, self.download, self.reports_file, *student]
-        # no result stays, nor comes, beneath what it is not of; in the browser, so that nothing of it comes late
+        # clear results of an earlier input, and cancel those to come; in the browser, so that none arrives late
         gr.on(
             [self.table.change, self.essay.input, self.student.input],
             None,
@@ -270,7 +270,7 @@ class ClassTab:
         self._for_programs(language)
 
     def _for_programs(self, language: gr.Radio) -> None:
-        """Offer what clients of the API call, whose names and values do not change with the page."""
+        """Add the endpoints of the API, whose names and values stay the same when the page changes."""
         with gr.Column(visible=False):
             column, download = gr.Textbox("essay"), gr.File()
             gr.Button().click(
@@ -290,7 +290,7 @@ def _essay(scored: BatchSummary | None, number: int | None, language: Language) 
 
 
 def _noted(notes: Notes, opened: int | None, own: str, comment: str) -> Notes:
-    """Return what a teacher has noted, with what stands in the fields now."""
+    """Return the teacher's notes, updated with the current fields."""
     if opened is None:
         return notes
     return {**notes, opened: (own[:OWN].strip(), comment[:COMMENT].strip())}

@@ -1,4 +1,4 @@
-"""What the page shows of a class, as HTML. All that comes from a file is escaped; nothing here knows Gradio."""
+"""HTML of the results of a class. All text from a file is escaped; this module does not depend on Gradio."""
 
 from html import escape
 
@@ -47,16 +47,16 @@ element.addEventListener('click', event => {
 
 
 def called(name: str, number: int, language: Language) -> str:
-    """Return what an essay is called: the student's name, or where that is empty the row's number."""
+    """Return the name to show for an essay: the student's, or the row's number if that is empty."""
     return name or say("row", language, number=number)
 
 
 def many(found: BatchSummary, points: float, language: Language) -> str:
-    """Return how many essays of a file were scored, how their scores are spread, and the first of them.
+    """Return the summary of a scored file: counts, distribution of scores, and the first essays.
 
     Args:
         found: The class.
-        points: Of the file that was learnt from, for one step of the score; where that is not 1, both are shown.
+        points: Points of the training data for one step of the score; if not 1, both are shown.
         language: Of the words.
     """
     middle, spread = (mean(value, points, language) for value in (found.mean, found.spread))
@@ -114,5 +114,5 @@ def _line(row: Row, points: float, language: Language) -> str:
 
 
 def _cell(text: str) -> str:
-    """Return a cell of one line, whose end may be out of sight."""
+    """Return a cell of one line, whose end may be hidden."""
     return f'<td title="{escape(text)}">{escape(text)}</td>'

@@ -1,4 +1,4 @@
-"""What the page shows of the model, as HTML. All that comes from a run is escaped; nothing here knows Gradio."""
+"""HTML about the model. All text from a run is escaped; this module does not depend on Gradio."""
 
 from html import escape
 from typing import Any
@@ -13,7 +13,7 @@ from redacoes.web.service import Service
 from redacoes.web.texts import TEXTS, say
 from redacoes.web.views import code, section, wide
 
-IN_POINTS = ("mae", "rmse")  # metrics that are
+IN_POINTS = ("mae", "rmse")  # metrics in points of score
 STYLE = """
 .redacoes .metrics th[scope="row"] { min-width: 9rem }
 @media (max-width: 44rem) {  /* each metric as a block of its own */
@@ -26,7 +26,7 @@ STYLE = """
 
 
 def model(service: Service, language: Language) -> str:
-    """Return what made the model, how well it does, and what it is not for."""
+    """Return the model's origin, its metrics, and the limits of its use."""
     limits = [f"<h3>{escape(say('limits', language))}</h3>", f"<p>{escape(say('limits_text', language))}</p>"]
     name = f"<h2>{escape(say('model', language))}: {escape(service.model)}</h2>"
     run = service.run
@@ -90,7 +90,7 @@ def _points(number: float, language: Language) -> str:
 
 
 def _against(best: dict[str, Any] | None, language: Language) -> list[str]:
-    """Return how the model does against the best baseline, and a warning where it is not better."""
+    """Return the comparison with the best baseline, and a warning if the model is not better."""
     if not best:
         return []
     name, parts = say(f"baseline_{best['name']}", language), []

@@ -1,4 +1,4 @@
-"""What the tabs of the page share: the files of a browser's tab, and how a user is told what they cannot have."""
+"""Shared by the tabs of the page: the files of a browser's tab, and how a refusal is shown."""
 
 import shutil
 import tempfile
@@ -15,30 +15,30 @@ import gradio as gr
 from redacoes.web import views
 from redacoes.web.service import RefusedError
 
-KEPT = 900  # seconds for which a file may lie in the private folder after its last use
+KEPT = 900  # seconds that a file stays in the private folder after its last use
 
 
 class Files:
-    """Files of each browser's tab in a folder, and their end."""
+    """The files of each browser's tab in a folder, and their removal."""
 
     def __init__(self, folder: Path) -> None:
-        """Watch `folder`, from which what is older than `KEPT` seconds is removed."""
+        """Watch `folder`, and remove files older than `KEPT` seconds."""
         self.folder = folder
         self._of: defaultdict[str | None, set[Path]] = defaultdict(set)
         threading.Thread(target=self._sweep, name="sweep", daemon=True).start()
 
     def keep(self, request: gr.Request, path: str | Path) -> None:
-        """Remember that a file belongs to the tab that asks."""
+        """Record that a file belongs to the tab that makes the request."""
         self._of[request.session_hash].add(Path(path))
 
     def new(self, request: gr.Request, name: str) -> Path:
-        """Return a path at which a file for the tab that asks can be written; nothing exists there yet."""
+        """Return a new path for a file of the tab that makes the request."""
         path = Path(tempfile.mkdtemp(dir=self.folder), name)
         self.keep(request, path)
         return path
 
     def forget(self, request: gr.Request) -> None:
-        """Remove the files of a tab that is closed, but for those that another one has uploaded as well."""
+        """Remove the files of a closed tab, except those that another tab has uploaded too."""
         mine = self._of.pop(request.session_hash, set())
         for path in mine.difference(*list(self._of.values())):
             shutil.rmtree(path.parent, ignore_errors=True)
@@ -55,7 +55,7 @@ class Files:
 
 
 def as_api_error(handler: Callable[..., Any]) -> Callable[..., Any]:
-    """Have a client of the API told, by an error, what it cannot have, and nothing of it in the log."""
+    """Turn a refusal into an error for the client of the API, without a log entry."""
 
     @wraps(handler)
     def run(*arguments: Any, **options: Any) -> Any:
@@ -68,7 +68,7 @@ def as_api_error(handler: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def in_place(handler: Callable[..., Any], *others: Any) -> Callable[..., Any]:
-    """Show what a user cannot have in the place of the result, the first output; `others` is what the rest become."""
+    """Show a refusal in place of the result, the first output; the other outputs become `others`."""
 
     @wraps(handler)
     def run(*arguments: Any, **options: Any) -> Any:

@@ -1,6 +1,6 @@
-"""What makes the page whole on paper: the tab of one essay, its chart and all of its text, in colours for paper."""
+"""CSS for printing: the tab of one essay, its chart and its whole text, in colours for paper."""
 
-# a field cannot be broken over pages, so that its text is printed in its place, unless the result has it anyway
+# browsers cannot break a field over pages, so its text is printed instead, unless the result contains it
 HEAD = """<style>
 .printed { display: none; white-space: pre-wrap; overflow-wrap: anywhere }
 @media print {

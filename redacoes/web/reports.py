@@ -1,6 +1,6 @@
-"""Reports to print: one essay with its score and what moved it, as one HTML file, and those of a whole class as a ZIP.
+"""Reports to print: one essay with its score and effects as an HTML file, and those of a class as a ZIP.
 
-A teacher's own score and comment stand in them, or lines to write them on. No file needs a script or the network.
+They contain the teacher's own score and comment, or lines to write them on. No file needs a script or the network.
 """
 
 import re
@@ -19,10 +19,10 @@ from redacoes.web import views
 from redacoes.web.service import Answer, Service
 from redacoes.web.texts import say
 
-MOVED = 3  # sentences of either sign that are told apart
+MOVED = 3  # sentences listed with a positive effect, and with a negative one
 LINE = '<div class="line"></div>'
-LINES = 8  # to write a comment on
-LENGTH = 60  # characters of a file's name
+LINES = 8  # lines for a written comment
+LENGTH = 60  # maximum characters of a file's name
 STYLE = """
 h1 { border-bottom: 2px solid var(--line); padding-bottom: .5rem }
 h3 { font-size: 1rem; margin-top: 1.75rem }
@@ -49,14 +49,14 @@ article + article { break-before: page; margin-top: 4rem }
 
 @dataclass(frozen=True)
 class Report:
-    """What a report is made of.
+    """The contents of a report.
 
     Attributes:
         number: Of the essay's row in its file.
         name: Whose essay it is.
         answer: The essay, scored.
-        own: The teacher's score, as text; empty where there is a line for it.
-        comment: The teacher's comment; empty where there are lines for it.
+        own: The teacher's score as text; if empty, the report has a line for it.
+        comment: The teacher's comment; if empty, the report has lines for it.
     """
 
     number: int
@@ -67,7 +67,7 @@ class Report:
 
 
 def page(reports: Sequence[Report], service: Service, language: Language) -> str:
-    """Return reports as one page, each beginning on a sheet of its own."""
+    """Return reports as one page; each begins on a new sheet."""
     articles = "\n".join(_article(report, service, language) for report in reports)
     title = say("report_title", language) + (f": {reports[0].name}" if len(reports) == 1 else "")
     return document(title, articles, language, STYLE)
@@ -123,17 +123,17 @@ def _teacher(report: Report, language: Language) -> list[str]:
 
 
 def file_name(report: Report, width: int = 0) -> str:
-    """Return what the file of a report is called: the row's number in `width` digits, and the name's letters."""
+    """Return a report's file name: the row's number in `width` digits, and the letters of the student's name."""
     letters = re.sub(r"[^\w]+", " ", unicodedata.normalize("NFC", report.name)).strip()
     return f"{report.number:0{width}d} {letters[:LENGTH].strip()}".strip() + ".html"
 
 
 def write_zip(reports: Sequence[Report], service: Service, language: Language, path: Path) -> None:
-    """Write one page for each report, and one of all, which is quicker to print.
+    """Write one page for each report, and one page of all, which prints faster.
 
     Args:
         reports: Of a class.
-        service: What has scored them.
+        service: The model that scored them.
         language: Of the words.
         path: The file.
     """

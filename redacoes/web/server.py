@@ -1,7 +1,7 @@
-"""The page in a browser, by Gradio: three tabs around `app_service`, and what runs them. Its words are in `app_texts`.
+"""The page in a browser: three Gradio tabs around `service`, and the server that runs them. Its words are in `texts`.
 
-Everything that it needs comes from this machine. Files that are uploaded or made lie in one private folder: they go
-when the browser's tab is closed, or a quarter of an hour after their last use, and with the page at the latest.
+The page loads nothing from the network. Uploads and downloads lie in one private folder. They are removed when the
+browser's tab is closed, a quarter of an hour after their last use, and at the latest when the page ends.
 """
 
 import logging
@@ -29,10 +29,10 @@ from redacoes.web.parts import Files, as_api_error, in_place
 from redacoes.web.service import CHARACTERS, MEGABYTES, Service, read_text
 from redacoes.web.texts import say
 
-TABS = 500  # of which Gradio remembers what they last sent; one more, and the oldest is forgotten
-WAITING = 100  # requests; one more is told to come again
-AT_ONCE = 2  # requests that are computed at the same time
-GRACE = 5  # seconds for what is running when the page is ended
+TABS = 500  # sessions that Gradio remembers; the next one replaces the oldest
+WAITING = 100  # queue limit; further requests are refused
+AT_ONCE = 2  # requests computed at the same time
+GRACE = 5  # seconds for running requests when the page ends
 
 HEAD = f"""<style>
 {COLOURS}
@@ -65,13 +65,13 @@ SPEAK = "language => { document.documentElement.lang = language === 'pt' ? 'pt-B
 
 
 class _Handlers:
-    """What the page answers with: to the tab of one essay, and to what concerns all tabs."""
+    """Event handlers of the tab of one essay, and of what all tabs share."""
 
     def __init__(self, service: Service, files: Files, of_class: ClassTab) -> None:
         self.service, self.files, self.of_class = service, files, of_class
 
     def labels(self, language: Language) -> list[Any]:
-        """Return what the components say, in the order of `words` in :func:`blocks`."""
+        """Return the texts of the components, in the order of `words` in :func:`blocks`."""
         return [
             views.heading(self.service, language),
             views.status(self.service, language),
@@ -92,7 +92,7 @@ class _Handlers:
         return [language, *self.labels(language)]
 
     def look(self, language: Language) -> list[Any]:
-        """Show the state of the model, and no longer ask for it once it is known."""
+        """Show the state of the model; stop polling once it is known."""
         ready = self.service.state != "loading"
         told = [views.heading(self.service, language), views.status(self.service, language)]
         return [*told, model_view.model(self.service, language), gr.Timer(active=not ready)]
@@ -108,7 +108,7 @@ class _Handlers:
         return views.answer(self.service.score(text, language), self.service.points, language)
 
     def again(self, text: str, shown: str | None, language: Language, *of_others: Any) -> tuple[Any, ...]:
-        # what was not shown when the language was chosen is left alone: it may have come in the meantime
+        # leave empty outputs alone: a result may have arrived since the language was chosen
         one = self.score_one(text, language) if shown and text.strip() else gr.skip()
         return one, *self.of_class.again(language, *of_others)
 
@@ -124,12 +124,12 @@ def blocks(service: Service, files: Files) -> gr.Blocks:
 
     Args:
         service: The model behind it.
-        files: Where uploads and downloads lie.
+        files: The uploads and downloads.
     """
 
     def closed(request: gr.Request) -> None:
         files.forget(request)
-        # Gradio keeps what each tab last sent and was shown, whether it is closed or not
+        # Gradio keeps the last input and output of each tab, even after it is closed
         page.state_holder.session_data.pop(request.session_hash, None)
 
     with gr.Blocks(title="Redações", analytics_enabled=False) as page:
@@ -164,7 +164,7 @@ def blocks(service: Service, files: Files) -> gr.Blocks:
         one = button.click(
             handlers.score_one, [essay, language], result, api_visibility="private", concurrency_id="score"
         )
-        # no result stays, nor comes, beneath what it is not of; in the browser, so that nothing of it comes late
+        # clear results of an earlier input, and cancel those to come; in the browser, so that none arrives late
         essay.change(None, None, result, js="() => ''", cancels=one)
         of_class.listen(language)
         gr.api(handlers.score, api_name="score", concurrency_id="score", concurrency_limit=AT_ONCE)
@@ -209,7 +209,7 @@ def application(service: Service, files: Files) -> FastAPI:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket on which the page can answer. Raises UserError where the port is taken or may not be used."""
+    """Return a socket for the page. Raises UserError if the port is taken or may not be used."""
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except (OSError, OverflowError) as error:
@@ -218,11 +218,11 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 class _Server(uvicorn.Server):
-    """A server that ends by SIGTERM or Ctrl-C, and tells of it once all that it runs has ended."""
+    """A server that ends by SIGTERM or Ctrl-C, after its requests have ended."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Not as uvicorn does, which raises the signal again while requests are still being ended."""
+        """Replace uvicorn's handling, which raises the signal again while requests are still ending."""
         before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
@@ -231,7 +231,7 @@ class _Server(uvicorn.Server):
                 signal.signal(number, handler)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to end; what fails from now on does so because a tab was open."""
+        """Begin the shutdown; failures from now on are due to tabs that are still open."""
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         super().handle_exit(sig, frame)
 
@@ -242,8 +242,8 @@ class _Server(uvicorn.Server):
 
 
 def serve(service: Service, taken: socket.socket, folder: Path) -> None:
-    """Answer until SIGTERM; Ctrl-C raises KeyboardInterrupt in the end."""
-    # Gradio uses a constant that Starlette has renamed, and each request would say so
+    """Serve until SIGTERM; Ctrl-C raises KeyboardInterrupt after the shutdown."""
+    # Gradio uses a constant that Starlette has renamed: each request would print a warning
     warnings.filterwarnings("ignore", message="'HTTP_422_UNPROCESSABLE_ENTITY'")
     config = uvicorn.Config(
         application(service, Files(folder)),

@@ -1,6 +1,6 @@
-"""What the page does, without the page: load a model in the background, and score an essay. Files are in `app_class`.
+"""The model behind the page: it is loaded in the background, and scores an essay. `batch` scores files.
 
-Nothing of an essay is logged or kept. Nothing here knows about Gradio.
+No part of an essay is logged or kept. This module does not depend on Gradio.
 """
 
 import io
@@ -29,17 +29,17 @@ from redacoes.tracking.provenance import describe
 from redacoes.tracking.revisions import WORKSPACE, Folder, Revision
 from redacoes.web.texts import say
 
-CHARACTERS = 100_000  # of one essay
-MEGABYTES = 20  # of one file
-SENTENCES = 200  # that are told apart: each is a score more
+CHARACTERS = 100_000  # maximum for one essay
+MEGABYTES = 20  # maximum for one file
+SENTENCES = 200  # maximum; each costs one forward pass
 SHORT = 50  # words
 NEIGHBOURS = 3
-LANGUAGES = ["pt", "en", "es", "fr", "it", "de"]  # that are told apart; Galician, say, would be taken for Portuguese
-SURE = 0.9  # probability of another language from which the page warns
+LANGUAGES = ["pt", "en", "es", "fr", "it", "de"]  # that are distinguished; Galician, for example, would be confused with Portuguese
+SURE = 0.9  # the page warns from this probability of another language
 
 
 class RefusedError(Exception):
-    """What a user of the page asked for and cannot have: the message is in their language."""
+    """A request of a user that is refused; the message is in their language."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class Answer:
     Attributes:
         text: The cleaned essay.
         score: A row of what :meth:`redacoes.Scorer.score` returns.
-        effects: Of its sentences; None where there are too many.
-        neighbours: Training essays most like it; empty where there are none at hand.
+        effects: Of its sentences; None if there are too many.
+        neighbours: Training essays most similar to it; empty if unavailable.
         warnings: In the user's language.
     """
 
@@ -62,15 +62,15 @@ class Answer:
 
 
 class Service:
-    """A model that is loaded in the background, and what is known of it.
+    """A model that is loaded in the background, and its provenance.
 
     Attributes:
         model: As the user named it.
-        missing: Whether it is the project's own, which nobody has made yet.
+        missing: Whether it is the project's own model, which has not been trained yet.
         failure: Why it could not be loaded, or an empty string.
-        run: What made it, as :func:`redacoes.tracking.provenance.describe` tells; None where that is not known.
-        unknown: Then why.
-        confusion: Columns score, predicted and essays; None where it is not known.
+        run: The run that made it, from :func:`redacoes.tracking.provenance.describe`; None if unknown.
+        unknown: Why `run` is unknown.
+        confusion: Columns score, predicted and essays; None if unknown.
     """
 
     def __init__(self, model: str, backend: Backend, reveals: bool) -> None:
@@ -78,8 +78,8 @@ class Service:
 
         Args:
             model: As :meth:`redacoes.Scorer.load` takes it.
-            backend: What computes.
-            reveals: Whether training essays may be shown, which are those of real people.
+            backend: tensorflow or onnx.
+            reveals: Whether training essays, which real people wrote, may be shown.
         """
         self.model, self.failure, self.unknown = model, "", ""
         self.missing = Path(model) == SCORER and not SCORER.exists()
@@ -102,7 +102,7 @@ class Service:
                     print(f"no neighbours are shown: {error}", file=sys.stderr)
         except UserError as error:
             self.failure = str(error)
-        except Exception as error:  # the page must tell of it, or it would load for ever
+        except Exception as error:  # the page must show it, or it would seem to load for ever
             traceback.print_exc()
             self.failure = f"{type(error).__name__}: {error}"
         if self.failure:
@@ -132,7 +132,7 @@ class Service:
 
     @property
     def points(self) -> float:
-        """Of the file that was learnt from, for one step of the score; 1 where that is not known, or not yet."""
+        """Points of the training data for one step of the score; 1 if unknown, or not known yet."""
         return (self._scorer.points or 1.0) if self.state == "ready" else 1.0
 
     def why(self, language: Language) -> str:
@@ -140,14 +140,14 @@ class Service:
         return say("missing" if self.missing else "failed", language, reason=self.failure)
 
     def scorer(self, language: Language) -> Scorer:
-        """Return the scorer, once it has been loaded. Raises RefusedError where that has failed."""
+        """Return the scorer, once it has been loaded. Raises RefusedError if loading has failed."""
         self._done.wait()
         if self.failure:
             raise RefusedError(self.why(language))
         return self._scorer
 
     def score(self, text: str, language: Language) -> Answer:
-        """Score one essay. Raises RefusedError where the text is empty or too long."""
+        """Score one essay. Raises RefusedError if the text is empty or too long."""
         cleaned = checked(text, language)
         scorer = self.scorer(language)
         essay = scorer.read(cleaned, cleaned=True)
@@ -170,7 +170,7 @@ class Service:
 
 
 def read_text(path: str, language: Language) -> str:
-    """Return the text of a file, or of a document. Raises RefusedError where it is neither."""
+    """Return the text of a file, or of a document. Raises RefusedError if it is neither."""
     try:
         return documents.text_of(Path(path).read_bytes(), Path(path).name)
     except FileError as error:
@@ -178,7 +178,7 @@ def read_text(path: str, language: Language) -> str:
 
 
 def checked(text: str, language: Language) -> str:
-    """Return a text as the model sees it. Raises RefusedError where it is empty or too long."""
+    """Return a text as the model sees it. Raises RefusedError if it is empty or too long."""
     if len(text) > CHARACTERS:
         raise RefusedError(say("too_long", language, count=len(text), most=CHARACTERS))
     cleaned = clean(text)
@@ -197,6 +197,6 @@ def _identifier() -> Any:
 
 
 def seems_portuguese(text: str) -> bool:
-    """Tell whether a text may be Portuguese; of a few words nothing can be told, and they may."""
+    """Tell whether a text may be Portuguese; a very short text always may."""
     language, probability = _identifier().classify(text)
     return language == "pt" or probability < SURE

@@ -1,4 +1,4 @@
-"""All that the page says, in Portuguese and in English, side by side."""
+"""The words of the page in Portuguese and English, side by side."""
 
 from functools import partial
 
@@ -355,11 +355,11 @@ say = partial(languages.say, TEXTS)
 
 
 def mean(value: float, points: float, language: Language) -> str:
-    """Return a mean of scores in points, with as many places as say something.
+    """Return a mean of scores in points, with the decimals that are significant.
 
     Args:
         value: The mean, as the model's scores have it.
-        points: That one step of the score stands for.
+        points: Points for one step of the score.
         language: Of the number.
     """
     return decimal(value * points, language, 0 if points >= 10 else 1)

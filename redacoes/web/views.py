@@ -1,4 +1,4 @@
-"""What the page shows of one essay, as HTML. All that comes from an essay is escaped; nothing here knows Gradio."""
+"""HTML of the results of one essay. All text from an essay is escaped; this module does not depend on Gradio."""
 
 from dataclasses import replace
 from html import escape
@@ -16,7 +16,7 @@ def section(*parts: str) -> str:
 
 
 def wide(content: str, label: str) -> str:
-    """Return what may be wider than the screen, which the keyboard can then scroll."""
+    """Return content that may be wider than the screen in a box that the keyboard can scroll."""
     return f'<div class="wide" role="region" tabindex="0" aria-label="{escape(label)}">{content}</div>'
 
 
@@ -38,19 +38,19 @@ def heading(service: Service, language: Language) -> str:
 
 
 def status(service: Service, language: Language) -> str:
-    """Return whether the model is ready, as a line that screen readers tell of when it changes."""
+    """Return whether the model is ready, as a line whose changes screen readers announce."""
     text = service.why(language) if service.failure else say(service.state, language)
     return section(f'<p role="status" class="{service.state}">{code(text)}</p>')
 
 
 def code(text: str) -> str:
-    """Return a text in which what stands between backquotes is a command."""
+    """Return a text as HTML, with the parts between backquotes set as code."""
     pieces = [escape(piece) for piece in text.split("`")]
     return "".join(f"<code>{piece}</code>" if place % 2 else piece for place, piece in enumerate(pieces))
 
 
 def refusal(refused: Exception) -> str:
-    """Return why there is no result, in its place."""
+    """Return the reason why there is no result."""
     return section(f'<p role="alert" class="warning">{escape(str(refused))}</p>')
 
 
@@ -59,7 +59,7 @@ def estimate(found: Answer, points: float, language: Language) -> list[str]:
 
     Args:
         found: The essay, scored.
-        points: Of the file that was learnt from, for one step of the score; where that is not 1, both are shown.
+        points: Points of the training data for one step of the score; if not 1, both are shown.
         language: Of the words.
     """
     score, most = found.score, sum(name.startswith("p_") for name in found.score) - 1
@@ -77,7 +77,7 @@ def estimate(found: Answer, points: float, language: Language) -> list[str]:
 
 
 def warnings(found: Answer, language: Language) -> list[str]:
-    """Return what there is to be wary of in a score."""
+    """Return the warnings about a score."""
     items = "".join(f"<li>{escape(text)}</li>" for text in found.warnings)
     strong = f"<strong>{escape(say('warning', language))}</strong>"
     return [f'<div class="warning">{strong}<ul>{items}</ul></div>'] if items else []
@@ -91,7 +91,7 @@ def chances(found: Answer, points: float, language: Language) -> list[str]:
 
 
 def sentences(found: Answer, points: float, language: Language) -> list[str]:
-    """Return the essay, and what each of its sentences changes."""
+    """Return the essay with the effect of each sentence."""
     title = f"<h3>{escape(say('sentences', language))}</h3>"
     if found.effects is None:
         return [title, f"<p>{escape(say('many_sentences', language, most=SENTENCES))}</p>"]
@@ -101,18 +101,18 @@ def sentences(found: Answer, points: float, language: Language) -> list[str]:
 
 
 def places(points: float) -> int:
-    """Return how many decimals an effect is told with, where one step of the score stands for so many points."""
+    """Return how many decimals an effect has, if one step of the score is `points` points."""
     return 0 if points >= 100 else 1 if points >= 10 else 2
 
 
 def answer(found: Answer, points: float, language: Language, name: str = "") -> str:
-    """Return the score of one essay, how sure it is, and what moved it.
+    """Return the score of one essay, its probabilities, and the effects of its sentences.
 
     Args:
         found: The essay, scored.
         points: See `estimate`.
         language: Of the words.
-        name: Whose essay it is, for a heading above, which scripts can focus.
+        name: The student's, for a heading that scripts can focus.
     """
     parts = [f'<h2 tabindex="-1">{escape(name)}</h2>'] if name else []
     parts += [*estimate(found, points, language), *warnings(found, language), *chances(found, points, language)]

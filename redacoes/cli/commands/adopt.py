@@ -77,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _target(source: Path) -> Path:
-    """Return where a file is to lie: under its name, as plain as shells and URLs like it."""
+    """Return the path for a file: its name, with only characters that are safe in shells and URLs."""
     plain = unicodedata.normalize("NFKD", source.stem).encode("ascii", "ignore").decode()
     target = DATA / f"{re.sub('[^A-Za-z0-9_-]+', '-', plain).strip('-') or 'essays'}.csv"
     if target == DATA / "sample.csv":

@@ -28,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
         raise UserError("the page needs the extra app: .venv/bin/uv sync --frozen --inexact --extra app")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that the folder is removed
     with tempfile.TemporaryDirectory(prefix="redacoes-") as folder:
-        os.environ["GRADIO_TEMP_DIR"] = folder  # of uploads and downloads; both are read when Gradio is imported
+        os.environ["GRADIO_TEMP_DIR"] = folder  # for uploads and downloads; Gradio reads both variables on import
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
         from redacoes.web.server import listen, serve
 

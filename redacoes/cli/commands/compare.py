@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
     if folds[0] is not None and folds[1] is not None:
         try:
             out_of_fold = _asked(crossed(folds[0], folds[1], *how), options.metric)
-        except UserError as error:  # what was tested is compared all the same
+        except UserError as error:  # the test results are compared all the same
             print(f"note: {error}", file=sys.stderr)
     if options.json:
         shown = {"a": _named(a), "b": _named(b), "metrics": [vars(result) for result in results]}

@@ -17,7 +17,7 @@ def run(options: argparse.Namespace) -> int:
 
     from redacoes.cli.main import new_parser
 
-    kinds = {  # by the name that help gives a value
+    kinds = {  # by metavar
         "FILE": shtab.FILE,
         "DIR": shtab.DIRECTORY,
         "FOLDER": shtab.DIRECTORY,

@@ -70,12 +70,12 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _takes_colour() -> bool:
-    """Tell whether the output is a terminal whose user has not asked for none (no-color.org)."""
+    """Tell whether the output is a terminal, and NO_COLOR is not set (no-color.org)."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def _writable(path: Path) -> Path:
-    """Return the file that `path` leads to, before anything is computed for it."""
+    """Return the file that `path` leads to, checked before anything is computed."""
     target = path.resolve()
     if path.exists() and not path.is_file():
         raise UserError(f"--html must name a file, and {path} is none")

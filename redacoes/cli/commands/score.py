@@ -11,7 +11,7 @@ from redacoes.cli.options import add_backend, add_model
 from redacoes.errors import UserError
 from redacoes.files import write_whole
 
-SHOWN = 20  # rows that are reported one by one
+SHOWN = 20  # rejected rows that are reported one by one
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
         if options.essays != STDIN and path.exists() and path.samefile(options.essays):
             raise UserError(f"{path} is the file of essays; name another to write")
     source = EssayFile(options.essays, options.text_column, options.delimiter, options.encoding, sheet=options.sheet)
-    if not source.has_rows:  # before a model is loaded for nothing
+    if not source.has_rows:  # checked before a model is loaded in vain
         raise UserError(f"{source.name} has no row that can be scored")
 
     from redacoes.inference.batch import Output
@@ -91,7 +91,7 @@ def _score(source: Any, scorer: Any, output: Any, rejected: "_Rejects", points: 
 
 
 class _Rejects:
-    """Rows that cannot be scored: reported, and written whole or not at all."""
+    """Rows that cannot be scored: they are reported, and written to a file whole or not at all."""
 
     def __init__(self, strict: bool, draft: Path, name: str) -> None:
         self.strict, self.draft, self.name, self.first = strict, draft, name, ""

@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _runs(places: list[int]) -> list[list[int]]:
-    """Divide ascending numbers where one is left out."""
+    """Split ascending numbers into runs of consecutive ones."""
     return [[place for _, place in run] for _, run in groupby(enumerate(places), key=lambda item: item[1] - item[0])]
 
 
