@@ -1,4 +1,4 @@
-# `make` lists the targets. The environment is brought up to date whenever uv.lock or pyproject.toml has changed.
+# `make` lists the targets. The environment is updated when uv.lock or pyproject.toml has changed.
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -9,7 +9,7 @@ HEAD ?= HEAD
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 unexport VIRTUAL_ENV
 
-.NOTPARALLEL:  # `make check` and the like run their targets in the order that is written
+.NOTPARALLEL:  # targets run in the order written, as in `make check`
 .PHONY: help install repro test test-unit test-system test-slow check lint review report pull verify audit docs bench plots pictures packages clean
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -20,7 +20,7 @@ NEEDED := import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else \
 install: $(STAMP)  ## prepare .venv from uv.lock
 
 MADE_IN := $(shell cat $(STAMP) 2>/dev/null)
-ifneq "$(or $(MADE_IN),$(CURDIR))" "$(CURDIR)"  # its scripts start the Python of the folder it was copied or moved from
+ifneq "$(or $(MADE_IN),$(CURDIR))" "$(CURDIR)"  # a copied or moved environment still starts the old folder's Python
 MOVED := echo "$(VENV) is that of $(MADE_IN), and is made anew"; rm -rf $(VENV);
 .PHONY: $(STAMP)
 endif

@@ -1,1 +1,1 @@
-"""What `make bench` runs. Each prints what it compares; nothing here is a test."""
+"""The benchmarks of `make bench`. Each prints a comparison; none is a test."""

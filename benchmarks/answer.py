@@ -1,9 +1,8 @@
-"""Seconds of the page's answer on one essay, against its parts called apart: python -m benchmarks.answer.
+"""Seconds of the page's answer on one essay, compared with separate calls of its parts: python -m benchmarks.answer.
 
-Apart is how it was before an essay was read once: `Scorer.score` of the essay, then of it and of all that it is without
-one sentence, and `nearest` and `is_out_of_distribution`, each of which reads and embeds it anew. Both take turns, so
-that they meet the same load of the machine. The essays are synthetic ones, joined until they have the length of a real
-one: 300 words.
+The separate calls are `Scorer.score` of the essay, then of the essay and of its variants without one sentence, and
+`nearest` and `is_out_of_distribution`; each reads and embeds the essay anew. Both ways run in turn, so that the load of
+the machine affects both. The essays are synthetic, joined to the length of a real one: 300 words.
 """
 
 import time
@@ -53,7 +52,7 @@ def main() -> None:
             for name, way in ways.items():
                 start = time.perf_counter()
                 way(essay)
-                if turn:  # the first one traces
+                if turn:  # the first turn includes tracing
                     seconds[name].append(time.perf_counter() - start)
     words, count = (
         sum(map(measure, texts)) / len(texts) for measure in (lambda t: len(t.split()), lambda t: len(sentences(t)))

@@ -1,9 +1,10 @@
-"""What running frozen layers once saves: python -m benchmarks.probe [CHECKPOINT].
+"""What is saved when frozen layers run only once: python -m benchmarks.probe [CHECKPOINT].
 
-Ratios, on essays of random tokens (what they say has no part in the time). An epoch with 3 layers trainable, on what
-the frozen layers below gave once, against one that runs them again, in seconds and peak memory; and the pass that gives
-it, against one forward pass of `Scorer` over the same essays. Without CHECKPOINT, a folder in the Hugging Face layout,
-it is a BERT of 12 layers with random weights. Each measurement has a process of its own.
+It prints ratios, on essays of random tokens (their content does not affect the time). First, an epoch with 3 trainable
+layers on cached outputs of the frozen layers, against an epoch that runs the frozen layers again, in seconds and peak
+memory. Second, the pass that fills the cache, against one forward pass of `Scorer` over the same essays. CHECKPOINT is
+a folder in the Hugging Face layout; the default is a BERT of 12 layers with random weights. Each measurement has its
+own process.
 """
 
 import argparse
@@ -26,8 +27,8 @@ from redacoes import params
 from redacoes.learning import checkpoint, defaults
 
 UPPER = 3  # layers that are trained
-WIDTH = 192  # of the model that is made here
-LENGTHS = 384, 512  # tokens of an essay, from and to
+WIDTH = 192  # hidden size of the BERT with random weights
+LENGTHS = 384, 512  # minimum and maximum tokens of an essay
 LABELS = [str(score) for score in range(11)]
 
 
@@ -59,7 +60,7 @@ def made(folder: Path) -> None:
 
 
 def measure(what: str, folder: Path, count: int) -> float:
-    """Return seconds: of a forward pass of the scorer, of the probe's, or of an epoch, on states or by the whole."""
+    """Return seconds of a forward pass of the scorer or the probe, or of an epoch on cached states or the whole."""
     from redacoes.evaluation.decision import Decision
     from redacoes.inference.scorer import Scorer
     from redacoes.learning import frozen, model, training
@@ -81,7 +82,7 @@ def measure(what: str, folder: Path, count: int) -> float:
         pad: Any = SimpleNamespace(pad_token_id=0)
         decision = Decision("argmax")
         scorer = Scorer(pad, tokenize, decision, None, len(LABELS), "tensorflow", "", classifier, pool, forward)
-        start = time.perf_counter()  # the making of the graph is in both passes
+        start = time.perf_counter()  # both passes include building the graph
         scorer.logits(part["input_ids"])
         return time.perf_counter() - start
     model.configure(train.threads, train.seed)
@@ -92,7 +93,7 @@ def measure(what: str, folder: Path, count: int) -> float:
             frozen.run(classifier, {"train": part}, 0, frozen.Pass.of(train), Path(work, "frozen"))
             return time.perf_counter() - start
         few = part.select(range(8))
-        layers_run = layers if what == "states" else 0  # with 0, the frozen layers are run with those above
+        layers_run = layers if what == "states" else 0  # with 0, the frozen layers run too
         seconds = []
         if what == "states":
             frozen.run(
@@ -104,7 +105,7 @@ def measure(what: str, folder: Path, count: int) -> float:
             start = time.perf_counter()
             training.fit(classifier, part, few, 0, of_run, Path(work, f"curves {epochs}"), Path(work, what))
             seconds.append(time.perf_counter() - start)
-            shutil.rmtree(Path(work, what, "epochs"))  # or the next would go on from there
+            shutil.rmtree(Path(work, what, "epochs"))  # else the next run would resume from it
         return (seconds[1] - seconds[0]) / 2
 
 

@@ -1,12 +1,12 @@
-"""What each way of grading is worth on essays of your own: python -m benchmarks.quality CSV [options].
+"""Cross-validation of every way of grading on your own essays: python -m benchmarks.quality CSV [options].
 
-Prints one table, in Markdown. Every essay is graded once, by what has not seen it: of the essays that a fold does not
-test, a part validates and the rest train, divided as the folds are, at random or by group. Vocabulary, TF-IDF, penalty,
-head, layers and decision are fitted in each fold anew; what a frozen encoder makes of the essays is found once.
+It prints one table in Markdown. Every essay is graded once, by a model that has not seen it. Of the essays outside the
+test fold, a part is for validation and the rest for training; all splits are at random or by group. Vocabulary, TF-IDF,
+penalty, head, layers and decision are fitted anew in each fold; a frozen encoder embeds the essays once.
 
-A row is a baseline or, with --encoder, the recipe `probe`, with --tune `pretrained`, and with --scratch the defaults.
-QWK and loss are of all essays together, with bootstrap intervals; QWK is compared, essay by essay, with the best of
-prior, tfidf and surface, and with tfidf. Minutes are those on the clock and of processors, GB the process's peak.
+A row is a baseline. --encoder adds the recipe `probe`, --tune `pretrained`, and --scratch the defaults. QWK and loss
+are over all essays, with bootstrap intervals. QWK is compared, essay by essay, with the best of prior, tfidf and
+surface, and with tfidf. Minutes are wall-clock and CPU time, GB the peak of the process.
 """
 
 import argparse
@@ -35,14 +35,14 @@ from redacoes.learning.baseline import Floats
 from redacoes.learning.crossval import BASELINES, Essays, Fold, Grader
 from redacoes.params import By, Params
 
-SIMPLE = "prior", "tfidf", "surface"  # the best of them is what all rows are compared with
-MODELS = "probe", "pretrained", "scratch"  # for which the rule ordinal is tried as well
+SIMPLE = "prior", "tfidf", "surface"  # all rows are compared with the best of these
+MODELS = "probe", "pretrained", "scratch"  # models that are also tried with the rule ordinal
 WAYS: tuple[By, ...] = ("random", "group")
 
 
 @dataclass
 class Cost:
-    """Minutes on the clock, minutes of processors, and the most memory, in GB (0 where Linux does not tell it)."""
+    """Wall-clock minutes, CPU minutes, and peak memory in GB (0 if Linux does not report it)."""
 
     minutes: float = 0.0
     cpu: float = 0.0
@@ -50,10 +50,10 @@ class Cost:
 
     @contextmanager
     def counted(self) -> Iterator[None]:
-        """Add what the block costs."""
+        """Add the cost of the block."""
         begin, cpu = time.perf_counter(), time.process_time()
         if linux := sys.platform == "linux":
-            Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew: proc(5)
+            Path("/proc/self/clear_refs").write_text("5")  # resets the peak: proc(5)
         yield
         self.minutes += (time.perf_counter() - begin) / 60
         self.cpu += (time.process_time() - cpu) / 60
@@ -62,7 +62,7 @@ class Cost:
 
 
 def costed(graders: Mapping[str, Grader], costs: Mapping[str, Cost]) -> dict[str, Grader]:
-    """Return graders that say what they are about, and add to `costs`, by name."""
+    """Wrap graders, by name: each prints what it does, and adds its cost to `costs`."""
 
     def wrapped(name: str, grader: Grader) -> Grader:
         def grade(fold: Fold) -> Mapping[str, Floats]:
@@ -78,7 +78,7 @@ def costed(graders: Mapping[str, Grader], costs: Mapping[str, Cost]) -> dict[str
 def out_of_fold(
     graders: Mapping[str, Grader], essays: Essays, units: Any, divided: Sequence[Mapping[str, Any]], settings: Params
 ) -> dict[str, pd.DataFrame]:
-    """Return a table like `metrics/predictions.csv` for each grader and rule: each essay as it was tested."""
+    """Return a table like `metrics/predictions.csv` for each grader and rule, with each essay graded by its test fold."""
     tables: dict[str, list[pd.DataFrame]] = defaultdict(list)
     rules: dict[str, tuple[Rule, ...]] = {
         name: ("linear", "ordinal") if name in MODELS else ("linear",) for name in graders
@@ -94,7 +94,7 @@ def out_of_fold(
 def measured(
     way: str, tables: Mapping[str, pd.DataFrame], units: Any, costs: Mapping[str, Cost], settings: Params
 ) -> list[Any]:
-    """Return the rows of the table that tell of one way to divide the essays into folds, which divides no unit."""
+    """Return the table's rows for one way to divide the essays into folds; no fold splits a unit."""
     bins, bootstrap = settings.evaluate.calibration_bins, settings.evaluate.bootstrap
     rows = []
     for name, table in tables.items():
@@ -130,7 +130,7 @@ def shown(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def recipe(name: str) -> Params:
-    """Return the parameters with those of a recipe among them."""
+    """Return the parameters, changed by a recipe."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(shutil.copy("params.yaml", folder))
         parameters_file.edit(copy, recipes.load(name).values)
@@ -172,9 +172,9 @@ def main() -> None:
     essays = Essays.read(settings.data.model_copy(update={"csv": str(asked.csv), "duplicates": "drop", **given}))
     costs: dict[str, Cost] = defaultdict(Cost)
     rows, graders = [], dict(BASELINES)
-    with redirect_stdout(sys.stderr), tempfile.TemporaryDirectory() as work:  # Keras tells of epochs on stdout
+    with redirect_stdout(sys.stderr), tempfile.TemporaryDirectory() as work:  # Keras prints epochs to stdout
         if asked.encoder or asked.scratch:
-            from redacoes.learning import model, refit, resume  # TensorFlow takes its time
+            from redacoes.learning import model, refit, resume  # TensorFlow is slow to import
 
             model.configure(settings.train.threads, settings.train.seed)
         if asked.encoder:
@@ -198,7 +198,7 @@ def main() -> None:
             of_way: dict[str, Cost] = defaultdict(Cost)
             tables = out_of_fold(costed(graders, of_way), essays, units, divided, settings)
             rows += measured(asked.group_column if way == "group" else way, tables, units, of_way, settings)
-            print(shown(rows), file=sys.stderr, flush=True)  # what comes next may take hours
+            print(shown(rows), file=sys.stderr, flush=True)  # the next rows may take hours
     if asked.json:
         print(json.dumps({"rows": rows, "once": {name: asdict(cost) for name, cost in costs.items()}}, indent=2))
         return

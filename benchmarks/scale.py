@@ -1,10 +1,10 @@
 """Scoring shards on a cluster, at 1, 2 and 4 times the data: python -m benchmarks.scale [--essays N].
 
-Synthetic essays, in shards of 500, are scored by the ONNX export of models/scorer: by `examples/score_shards.py` with
-1 and with 2 workers of one thread each, and by one process with one `redacoes.Scorer` with 1 and with 2 threads, each
-contestant a process of its own in the same run. Essays per second count from when the models are loaded, and `ratio` is
-to the one process with as many threads. Peaks are of resident memory, in MB; `objects` is Ray's object store, and `ray`
-all of Ray's own processes together, both sampled four times a second.
+The ONNX export of models/scorer scores synthetic essays in shards of 500. `examples/score_shards.py` does so with 1 and
+with 2 workers of one thread each; a single `redacoes.Scorer` does so with 1 and with 2 threads. Each variant runs in its
+own process. Essays per second count from when the models are loaded, and `ratio` compares with the single scorer with
+as many threads. Peaks are of resident memory, in MB. `objects` is Ray's object store, and `ray` the sum of Ray's own
+processes, both sampled four times a second.
 """
 
 import argparse
@@ -58,7 +58,7 @@ def one_scorer(model: str, shards: str, out: str, threads: str) -> None:
 
 
 def watched(command: list[str]) -> dict[str, Any]:
-    """Run what prints its figures as JSON, and return them with the peaks of what it started."""
+    """Run a command that prints figures as JSON, and return them with the peak memory of its processes."""
     peaks = {"objects": 0, "ray": 0}
     start = time.time()
     with tempfile.TemporaryFile("w+") as printed, tempfile.TemporaryFile("w+") as said:

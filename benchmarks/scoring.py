@@ -1,7 +1,7 @@
-"""Scoring against transformers' pipeline, and against bare matrix products: python -m benchmarks.scoring.
+"""Scoring compared with transformers' pipeline and with bare matrix products: python -m benchmarks.scoring.
 
-The scorer of this workspace, and an untrained one that is four times as wide and deep, score the test essays. Each
-contestant is a process of its own, since TensorFlow takes the number of its threads once.
+The scorer of this workspace, and an untrained one four times as wide and deep, score the test essays. Each variant runs
+in its own process, since TensorFlow's number of threads can be set only once.
 
 * pipeline: transformers' `TextClassificationPipeline(framework='tf')`, at the best of several batch sizes;
 * tensorflow, onnx, int8: `redacoes.Scorer`, from text to table, and its forward pass alone;
@@ -26,7 +26,7 @@ from redacoes.inference.scorer import Backend, Scorer
 from redacoes.learning import checkpoint, tokens
 
 ROUNDS = 5
-SIZES = (1, 16, 64)  # of the pipeline's batches
+SIZES = (1, 16, 64)  # batch sizes of the pipeline
 WIDE = {"dim": 256, "n_layers": 4, "n_heads": 4, "hidden_dim": 1024}
 
 
@@ -35,7 +35,7 @@ def essays() -> list[str]:
 
 
 def seconds(do: Callable[[], Any]) -> float:
-    do()  # traces
+    do()  # warm-up: traces the graph
     times = []
     for _ in range(ROUNDS):
         start = time.perf_counter()
@@ -103,7 +103,7 @@ def products(folder: str) -> dict[str, Any]:
 
 
 def widen(folder: str) -> dict[str, Any]:
-    """Write an untrained classifier of this workspace's family and tokenizer, only larger."""
+    """Write a larger, untrained classifier with this workspace's family and tokenizer."""
     from transformers import AutoConfig, TFAutoModelForSequenceClassification
 
     from redacoes.learning import model
@@ -124,7 +124,7 @@ CONTESTANTS: dict[str, Callable[..., dict[str, Any]]] = {
 
 
 def in_process(*arguments: str) -> dict[str, Any]:
-    """Run a contestant in a process of its own, and return what it found."""
+    """Run a variant in its own process, and return its result."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "benchmarks.scoring", f"{folder}/found.npz", *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -158,8 +158,8 @@ def main() -> None:
         wide = Path(room, "models", "scorer")
         in_process("widen", str(wide))
         write_json(wide.with_name("decision.json"), {"rule": "expected", "slope": 1.0, "intercept": 0.0})
-        Path(room, "dvc.lock").write_bytes(Path("dvc.lock").read_bytes())  # which says how essays are cut
-        # 8 bits of weights that have learnt nothing decide by chance
+        Path(room, "dvc.lock").write_bytes(Path("dvc.lock").read_bytes())  # records how essays are cut
+        # untrained weights in 8 bits decide at random
         compare(f"untrained, {WIDE['n_layers']} layers of {WIDE['dim']}", str(wide), Path(room, "wide"), int8=False)
 
 

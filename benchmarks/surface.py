@@ -1,6 +1,6 @@
-"""Essays per second of the text's surface and of the text regression, on one core: python -m benchmarks.surface.
+"""Essays per second of surface features and text regression, on one core: python -m benchmarks.surface.
 
-On the synthetic essays of the sample, each repeated until it has the length of a real one: 300 words.
+It uses the synthetic essays of the sample, each repeated to the length of a real one: 300 words.
 """
 
 import time
@@ -16,7 +16,7 @@ ESSAYS, WORDS, TIMES = 400, 300, 5
 
 
 def seconds(run: Callable[[], object]) -> float:
-    """Return the processor's seconds of the fastest of several runs."""
+    """Return the CPU seconds of the fastest of several runs."""
     taken = []
     for _ in range(TIMES):
         begin = time.process_time()

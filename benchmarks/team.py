@@ -1,6 +1,6 @@
-"""What a team's commands cost, each against what cannot be done without: python -m benchmarks.team.
+"""Time of a team's commands, each compared with its necessary minimum: python -m benchmarks.team.
 
-Every pair is timed in turn in one run, so that a machine that slows down slows both; the ratio is that of the medians.
+Both of a pair run in turn, so that the load of the machine affects both; the ratio is of the medians.
 """
 
 import shutil

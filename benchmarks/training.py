@@ -1,8 +1,8 @@
-"""Training against the notebook's own loop, on the same model and data, in one run: python -m benchmarks.training.
+"""Training compared with the notebook's own loop, on the same model and data: python -m benchmarks.training.
 
-The notebook's loop is transformers' `prepare_tf_dataset` and Keras `fit`. Each loop trains one epoch and then, from its
-start again, three: half of the difference is an epoch without the making of its graph. Both figures count the essays'
-own tokens, not the padding, and both run in one process, with the operations that give the same bytes again.
+The notebook's loop is transformers' `prepare_tf_dataset` and Keras `fit`. Each loop trains one epoch and then,
+from the start, three: half of the difference is an epoch without building its graph. Both figures count the essays'
+own tokens, not padding. Both loops run in one process, with TensorFlow's deterministic operations.
 """
 
 import tempfile
@@ -58,7 +58,7 @@ def main() -> None:
 
     speed = {}
     for loop in (ours, notebook):
-        loop(1)  # what a process makes once, and the first loop would pay for both, is no part of an epoch
+        loop(1)  # warm-up: what a process builds once is not part of an epoch
         once = seconds(loop, 1)
         speed[loop.__name__] = tokens / ((seconds(loop, 3) - once) / 2)
     print(f"this project  {speed['ours']:9.0f} tokens/s in training")

@@ -1,6 +1,6 @@
-"""One world of `benchmarks.worlds`, which runs it: python benchmarks/world.py WORLD MODEL FOLDER THREADS.
+"""One runtime for `benchmarks.worlds`, which runs this script: python benchmarks/world.py WORLD MODEL FOLDER THREADS.
 
-It imports what scoring needs in that world, and nothing of this project but for TensorFlow.
+It imports only what the runtime needs, and this project's code only for TensorFlow.
 """
 
 import sys

@@ -1,8 +1,8 @@
-"""The scorer in TensorFlow, torch and ONNX Runtime, and what tokenizing costs: python -m benchmarks.worlds.
+"""The scorer in TensorFlow, torch and ONNX Runtime, and the cost of tokenizing: python -m benchmarks.worlds.
 
-Each world is a process of its own on the same model, test essays, batches (of similar length) and number of threads.
-From its start to the first score is what a user waits who scores one essay: interpreter, imports, weights, tokenizer.
-Differences are those of logits from TensorFlow's.
+Each runtime (world) has its own process, with the same model, test essays, batches (of similar length) and number of
+threads. The time to the first score is what a user waits to score one essay: interpreter, imports, weights, tokenizer.
+Differences of logits are from TensorFlow's.
 """
 
 import os
@@ -24,11 +24,11 @@ from redacoes.learning.batching import Ragged, sorted_batches
 ROUNDS = 5
 BATCH = 16
 PROGRAM = Path("benchmarks", "world.py")
-TORCH = Path("tests", "support", "worlds", "torch_logits.py")  # names the packages of its environment
+TORCH = Path("tests", "support", "worlds", "torch_logits.py")  # declares the packages of its environment
 
 
 def torch_python() -> str:
-    """Return the interpreter of the environment that uv makes for torch, or nothing, having said why."""
+    """Return the interpreter of the environment that uv makes for torch, or print why not and return an empty string."""
     links = ["--find-links", os.environ["PIP_FIND_LINKS"]] if "PIP_FIND_LINKS" in os.environ else []
     uv = [sys.executable, "-m", "uv"]
     make = [*uv, "sync", "--quiet", "--python", sys.executable, *links, "--script", str(TORCH)]
@@ -41,7 +41,7 @@ def torch_python() -> str:
 
 
 def run(python: str, world: str, model: str, folder: str, threads: int) -> tuple[float, float, np.ndarray]:
-    """Return the seconds to the first score, those of all essays, and their logits in the order of the batches."""
+    """Return seconds to the first score, seconds for all essays, and logits in the order of the batches."""
     start = time.time()
     command = [python, str(PROGRAM), world, model, folder, str(threads)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

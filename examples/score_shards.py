@@ -1,14 +1,14 @@
 """Score a folder of Parquet shards on a local cluster of workers: python examples/score_shards.py SHARDS OUT.
 
-Ray Data hands the shards to a pool of workers, each with a `redacoes.Scorer` and one thread. Names of shards and
-how each went travel through Ray; essays go from file to file inside a worker, a window at a time.
+Ray Data gives the shards to a pool of workers, each with a `redacoes.Scorer` and one thread. Only names of shards and
+results of their scoring pass through Ray; a worker streams essays from file to file, a window at a time.
 
-For each shard of SHARDS, OUT gets a file of the same name: its columns, and those of `redacoes score`, in its order. It
-appears whole or not at all, and holds a hash of the shard and of the model. Run again, after a kill or with more
-shards, the script scores what is missing, and what was made of another shard or by another model. A shard that cannot
-be scored is named, the others are done, and the exit status is 1.
+For each shard of SHARDS, OUT gets a file of the same name: its rows in order, with the columns of `redacoes score`
+added. The file appears whole or not at all, and holds a hash of the shard and the model. If the script runs again,
+after a kill or with more shards, it scores shards that are missing, have changed, or were scored by another model. If
+a shard cannot be scored, the script names it, scores the others, and exits with status 1.
 
-The cluster is on loopback alone, sends no telemetry, and ends with the script.
+The cluster listens on loopback only, sends no telemetry, and ends with the script.
 """
 
 import argparse
@@ -30,10 +30,10 @@ from typing import Any
 
 os.environ |= {  # before Ray is imported; its processes inherit them
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_BACKEND_LOG_LEVEL": "fatal",  # its C++ parts write to this terminal
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # else it listens on every interface, and runs what it is sent
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # its C++ parts would write to this terminal
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # else it listens on every interface, and runs code sent to it
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAYON_NUM_THREADS": "1",  # of the tokenizer: one thread for each worker
+    "RAYON_NUM_THREADS": "1",  # one thread for the tokenizer of each worker
 }
 
 import psutil
@@ -51,16 +51,16 @@ from redacoes.inference.scorer import Scorer
 from redacoes.layout import SCORER
 from redacoes.learning import checkpoint
 
-KEY = b"redacoes"  # in an output's metadata: what it was made of
-OBJECTS = 100 * 2**20  # bytes of shared memory for Ray, which carries names alone
+KEY = b"redacoes"  # in an output's metadata: hash of shard and model
+OBJECTS = 100 * 2**20  # bytes of shared memory for Ray, which only carries names
 ROOM = "redacoes-ray-"
 
 
 class ShardScorer:
-    """A worker: one scorer, which is given one shard after the other."""
+    """A worker: one scorer, which scores one shard after the other."""
 
     def __init__(self, model: str, backend: Any, column: str, out: str) -> None:
-        """Load the model. What is wrong with it is told by :meth:`__call__`, since Ray would wrap it."""
+        """Load the model. :meth:`__call__` reports an error, since Ray would wrap an exception raised here."""
         self.column, self.out, self.fault = column, Path(out), ""
         try:
             self.scorer = Scorer.load(model, backend, threads=1)
@@ -74,8 +74,8 @@ class ShardScorer:
             item: ``shard``, its path.
 
         Returns:
-            ``shard``, ``state`` (scored, kept, failed, or unusable where there is no model), ``reason`` (empty where
-            nothing is wrong), ``rows``, ``begun`` (seconds since the epoch), ``pid`` and ``peak`` (bytes, the most
+            ``shard``, ``state`` (scored, kept, failed, or unusable if the model did not load), ``reason`` (empty
+            without an error), ``rows``, ``begun`` (seconds since the epoch), ``pid`` and ``peak`` (bytes, the most
             memory that this worker has held so far).
         """
         begun, shard = time.time(), Path(item["shard"])
@@ -121,7 +121,7 @@ class ShardScorer:
 
 
 def _windows(source: EssayFile) -> Iterator[tuple[pa.Table, list[str]]]:
-    """Yield what is carried along, and essays, up to a row that cannot be scored."""
+    """Yield the columns to carry along, and the essays. Raises UserError at a row that cannot be scored."""
     for window in source.windows():
         for row in window.rejects:
             raise UserError(f"{source.name}, row {row.line}: {row.reason}; mend or remove the row")
@@ -129,7 +129,7 @@ def _windows(source: EssayFile) -> Iterator[tuple[pa.Table, list[str]]]:
 
 
 def _rows(target: Path, key: bytes) -> int | None:
-    """Return how many rows an output has that was made of this shard by this model; None where there is none."""
+    """Return the number of rows of an output if this shard and model made it; else None."""
     try:
         metadata = pq.read_metadata(target)
     except (OSError, pa.ArrowException):
@@ -139,7 +139,7 @@ def _rows(target: Path, key: bytes) -> int | None:
 
 @contextmanager
 def cluster(workers: int) -> Iterator[None]:
-    """Run Ray on this machine, on loopback and in a folder of its own, while the block runs."""
+    """Run Ray on this machine, on loopback and in its own folder, while the block runs."""
     parent = Path(tempfile.gettempdir())
     for left in parent.glob(f"{ROOM}[0-9]*-*"):
         if abandoned(left, int(left.name.removeprefix(ROOM).split("-")[0])):
@@ -158,7 +158,7 @@ def cluster(workers: int) -> Iterator[None]:
             _node_ip_address="127.0.0.1",
             _temp_dir=room,
         )
-        signal.signal(signal.SIGTERM, _terminated)  # Ray has set one of its own
+        signal.signal(signal.SIGTERM, _terminated)  # replaces Ray's handler
         started = psutil.Process().children(recursive=True)
         yield
     finally:
@@ -173,7 +173,7 @@ def _terminated(*_: object) -> None:
 
 @contextmanager
 def claimed(out: Path) -> Iterator[None]:
-    """Make the folder of outputs, and keep other runs out of it. The kernel ends the claim when the process ends."""
+    """Make the folder of outputs and lock it; the kernel releases the lock when the process ends."""
     out.mkdir(parents=True, exist_ok=True)
     with (out / ".lock").open("w") as lock:
         try:
@@ -186,7 +186,7 @@ def claimed(out: Path) -> Iterator[None]:
 
 
 def score(shards: list[Path], out: Path, model: Path, backend: str, column: str, workers: int) -> Iterator[Any]:
-    """Score shards on a cluster of this machine, and yield how each went, as :class:`ShardScorer` tells it."""
+    """Score shards on a cluster of this machine, and yield the result of each, as :class:`ShardScorer` returns it."""
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)

@@ -18,10 +18,10 @@
 # ///
 """Serve an exported model over HTTP with LitServe: uv run examples/serve.py EXPORT [--host H] [--port N].
 
-EXPORT is what `redacoes export --format onnx` wrote. uv makes an environment for this script, without TensorFlow; the
-rest of the project is imported from the checkout that this file is in, so that essays are cleaned, cut and decided
-upon as everywhere else. Each request is scored by itself: LitServe can join requests into one batch, but then one that
-is refused takes all others of its batch along.
+EXPORT is what `redacoes export --format onnx` wrote. uv makes an environment for this script, without TensorFlow. The
+project is imported from the checkout that holds this file, so that essays are cleaned, cut and decided as everywhere
+else. Each request is scored separately: LitServe can join requests into a batch, but then one refused request fails
+its whole batch.
 
     POST /predict {"text": "…"} -> {"predicted": 7, "expected": 6.9, …}, the columns of `redacoes score`
     GET  /health                -> 200 once the model has loaded, 503 before
@@ -34,7 +34,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # the project, which this environment has not installed
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the project, which is not installed in this environment
 
 import litserve
 from fastapi import HTTPException
@@ -45,20 +45,20 @@ from redacoes.essays.cleaning import clean
 from redacoes.inference.scorer import Scorer
 
 WORKERS = 2  # processes that score, one request at a time each
-LONGEST = 100_000  # characters of an essay
+LONGEST = 100_000  # maximum characters of an essay
 
 
 class Request(BaseModel):
-    """What is sent; FastAPI answers 422 to anything else."""
+    """The body of a request; FastAPI answers 422 to anything else."""
 
     text: Annotated[str, Field(max_length=LONGEST)]
 
 
 class Essays(litserve.LitAPI):
-    """How a request becomes an essay, and a row of scores a response."""
+    """Converts requests to essays, and rows of scores to responses."""
 
     def __init__(self, model: str) -> None:
-        """Keep the folder of the model, which each worker loads for itself."""
+        """Keep the folder of the model, which each worker loads."""
         super().__init__()
         self.model = model
 
@@ -73,7 +73,7 @@ class Essays(litserve.LitAPI):
         return request.text
 
     def predict(self, x: str) -> dict[str, Any]:
-        """Return the row of scores of an essay."""
+        """Return the scores of an essay."""
         return self.scorer.score([x]).to_dict("records")[0]
 
 
@@ -87,7 +87,7 @@ def main() -> None:
     main_process = os.getpid()
 
     def end(*_: object) -> None:
-        # LitServe ends its workers after Ctrl-C alone; after SIGTERM, they would stay and keep the port
+        # LitServe ends its workers only on Ctrl-C; on SIGTERM they would stay and keep the port
         raise KeyboardInterrupt if os.getpid() == main_process else SystemExit
 
     signal.signal(signal.SIGTERM, end)

@@ -1,7 +1,7 @@
 """Say which packages in uv.lock have no hash or a known vulnerability: python -m tools.audit, run by `make audit`.
 
-pip-audit asks OSV, a database of advisories. What it prints is not taken at its word: packages that the database was
-not asked about count for nothing in its own verdict, and "No known vulnerabilities found" may follow all the same.
+pip-audit asks OSV, a database of advisories. Its own verdict is not trusted: it ignores packages that it could not
+look up, and may print "No known vulnerabilities found" all the same.
 """
 
 import json
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 PIP_AUDIT = "pip-audit==2.10.1"
-ACCEPTED = {  # advisories that are let pass, and why
+ACCEPTED = {  # accepted advisories, with the reason
     "CVE-2024-34997": "joblib: it reads pickles, of which this project has none",
     "CVE-2025-14920": "transformers: Perceiver in PyTorch; torch is not installed, and weights are safetensors",
     "CVE-2025-14921": "transformers: Transformer-XL in PyTorch; torch is not installed, and weights are safetensors",
@@ -26,7 +26,7 @@ ACCEPTED = {  # advisories that are let pass, and why
 
 
 def without_hash(lock: str) -> list[str]:
-    """Return the packages in `lock`, the text of a uv.lock, with a file that has no SHA-256, or with no file at all."""
+    """Return the packages in `lock`, the text of a uv.lock, that have no file, or a file without SHA-256."""
     packages = tomllib.loads(lock)["package"]
     files = {
         package["name"]: [*package.get("wheels", []), *filter(None, [package.get("sdist")])]
@@ -63,7 +63,7 @@ def vulnerabilities(report: dict[str, Any], accepted: dict[str, str]) -> tuple[l
 
 
 def audit() -> tuple[dict[str, Any] | None, str]:
-    """Return pip-audit's report on all packages in uv.lock, or None and the last line of what it complained of."""
+    """Return pip-audit's report on all packages in uv.lock, or None and the last line of its error."""
     with tempfile.TemporaryDirectory() as folder:
         listed = Path(folder, "requirements.txt")
         everything = ["--all-extras", "--all-groups", "--no-emit-project", "--output-file", str(listed)]
@@ -80,7 +80,7 @@ def audit() -> tuple[dict[str, Any] | None, str]:
 
 
 def main() -> None:
-    """Exit with status 1 if anything is found; where nothing could be looked up, say so and exit with 0."""
+    """Exit with status 1 if anything is found; if nothing could be looked up, warn and exit with 0."""
     faults = [
         f"{name} has a file without a hash in uv.lock, so that any file would pass for it: `uv lock` writes hashes"
         for name in without_hash(Path("uv.lock").read_text(encoding="utf-8"))

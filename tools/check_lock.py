@@ -1,4 +1,4 @@
-"""Say which stages dvc.lock records no run of, as code, parameters and data are now: python -m tools.check_lock."""
+"""Find stages whose entry in dvc.lock is stale: python -m tools.check_lock."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,7 @@ from redacoes.tracking.staleness import stale
 
 
 def main() -> None:
-    """Print a sentence for each stage, and exit with status 1 if there is one."""
+    """Print a sentence for each stale stage, and exit with status 1 if there is one."""
     try:
         found = stale(Path())
     except UserError as error:

@@ -1,6 +1,6 @@
 """Keep essays, secrets and large files out of git: python -m tools.check_staged [FILE...], by default all files in git.
 
-The pre-commit hook hands over the files of a commit; `make lint` checks all of them.
+The pre-commit hook passes the files of a commit; `make lint` checks all files.
 """
 
 import csv
@@ -14,9 +14,9 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 LARGEST = 500_000  # bytes
-LOCK = Path("uv.lock")  # larger, and text that a reviewer needs
+LOCK = Path("uv.lock")  # larger, but reviewers need it as text
 
-# Names of columns of essays; the one in params.yaml is added to them.
+# Names of columns with essays; that of params.yaml is added.
 ESSAYS = {"essay", "essays", "essay_text", "full_text", "text", "texto", "redacao", "redação", "redacoes", "redações"}
 
 SECRETS = {
@@ -27,7 +27,7 @@ SECRETS = {
     "a GitHub token": r"\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{30,})\b",
     "a password in a URL": r"\b[a-z0-9+]+://[^\s/:@'\"<>{}$]+:[^\s/:@'\"<>{}$]+@",
 }
-# Options of DVC's remotes, of every kind, that are credentials.
+# Options of DVC's remotes that are credentials.
 CREDENTIAL = (
     r"^\s*(?:password|passphrase|token|secret_access_key|session_token|sse_customer_key|connection_string|sas_token"
     r"|account_key|client_secret|oss_key_secret|gdrive_client_secret)\s*=\s*\S"
@@ -39,7 +39,7 @@ def faults(path: Path, essays: set[str]) -> Iterator[str]:
     """Yield a sentence (file, line, what, what to do) for each reason to keep a file out of git.
 
     Args:
-        path: The file, from the project's folder.
+        path: The file, relative to the project's folder.
         essays: Names of columns of essays, in lower case.
     """
     if path.parts[0] == "data" and path.name != ".gitignore" and path.suffix != ".dvc":
@@ -49,7 +49,7 @@ def faults(path: Path, essays: set[str]) -> Iterator[str]:
         yield f"{path}: {size:,} bytes, more than {LARGEST:,}: {TO_DVC}"
     try:
         column = next((name for name in columns(path) if name.strip().lower() in essays), None)
-    except ValueError as error:  # pyarrow's and json's too
+    except ValueError as error:  # also raised by pyarrow and json
         yield f"{path}: cannot be read, and so may hold essays ({error}): {TO_DVC}"
     else:
         if column is not None:
@@ -68,7 +68,7 @@ def faults(path: Path, essays: set[str]) -> Iterator[str]:
 
 
 def columns(path: Path) -> list[str]:
-    """Return the names of the columns of a table in a format that essays come in; none for other files.
+    """Return the names of a table's columns if essays can have its format; none for other files.
 
     Raises:
         ValueError: The file is not in the format that its name says.
@@ -92,7 +92,7 @@ def columns(path: Path) -> list[str]:
 
             try:
                 return ipc.open_file(path).schema.names
-            except ArrowInvalid:  # a stream, as `datasets` writes
+            except ArrowInvalid:  # a stream, which `datasets` writes
                 with path.open("rb") as file:
                     return ipc.open_stream(file).schema.names
     return []

@@ -2,22 +2,22 @@
 # requires-python = ">=3.11"
 # dependencies = ["huggingface_hub>=0.36,<1", "numpy>=2.0", "safetensors>=0.5", "torch==2.13.0"]
 # ///
-"""Make a safetensors folder of a checkpoint whose weights are pickled: uv run tools/convert_checkpoint.py SOURCE OUT.
+"""Convert a checkpoint with pickled weights to safetensors: uv run tools/convert_checkpoint.py SOURCE OUT.
 
 SOURCE is a repository of the Hugging Face Hub with the full hash of a commit (OWNER/NAME@HASH), or a folder; OUT, a new
-folder, for `zero_shot.source: path` or `checkpoint.source: path`. uv runs it in an environment of its own, since it
-needs torch (3 GB on Linux, where PyPI's comes with CUDA), which this project does without:
+folder, for `zero_shot.source: path` or `checkpoint.source: path`. uv runs it in a separate environment, since it
+needs torch (3 GB on Linux, where PyPI's build includes CUDA), which this project does not install:
 
     uv run tools/convert_checkpoint.py Mel-Iza0/zero-shot@HASH models/zero-shot
 
 The risk: a pickle is a program. This project never runs one, and neither does this script: torch reads it with
-`weights_only=True`, which refuses all but tensors and plain containers. But that is a parser of untrusted bytes with
-faults of its own (CVE-2025-32434 got past it until torch 2.6), and it runs as you. Convert only what you would trust
-anyway, or do it in a container without secrets; what comes out is safetensors and JSON, and holds no code. What the
-weights say is another matter: a model can have been trained to mislead.
+`weights_only=True`, which accepts only tensors and plain containers. But this parser of untrusted bytes can have bugs
+(CVE-2025-32434 bypassed it until torch 2.6), and it runs with your rights. Convert only checkpoints that you trust, or
+use a container without secrets. The output is safetensors and JSON, and holds no code. It does not make the model
+trustworthy: a model can have been trained to mislead.
 
-Tensors keep their type. Those that share memory are written each by itself, since which of two tied names a loader
-wants is the loader's to know. Code, and whatever is neither configuration nor tokenizer, is not copied.
+Tensors keep their dtype. Tensors that share memory are each written separately, since loaders differ in which of two
+tied names they read. Only weights, configuration and tokenizer are copied, never code.
 """
 
 import argparse
@@ -34,7 +34,7 @@ from typing import Any
 
 PICKLED = "pytorch_model.bin"
 INDEX = "pytorch_model.bin.index.json"
-COPIED = (  # those of redacoes.learning.checkpoint, which this script's environment lacks
+COPIED = (  # as in redacoes.learning.checkpoint, which this script's environment lacks
     "config.json",
     "tokenizer.json",
     "tokenizer_config.json",
@@ -51,7 +51,7 @@ CODE = {"auto_map", "trust_remote_code"}
 
 
 class RefusedError(Exception):
-    """Why nothing is converted, in a sentence that says what to do."""
+    """Nothing is converted; the message is a sentence that says what to do."""
 
 
 def fetched(source: str) -> Path:
@@ -89,7 +89,7 @@ def read_object(path: Path) -> dict[str, Any]:
 
 
 def keys(value: Any) -> Iterator[str]:
-    """Yield the keys of a JSON value, and of all that is in it."""
+    """Yield the keys of a JSON value, nested ones included."""
     if isinstance(value, dict):
         yield from value
     for child in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
@@ -97,7 +97,7 @@ def keys(value: Any) -> Iterator[str]:
 
 
 def pickles(folder: Path) -> list[Path]:
-    """Return the files of pickled weights: one, or those that the index names."""
+    """Return the files of pickled weights: the single file, or those that the index names."""
     if (folder / PICKLED).is_file():
         return [folder / PICKLED]
     if not (folder / INDEX).is_file():
@@ -111,11 +111,11 @@ def pickles(folder: Path) -> list[Path]:
 
 
 def tensors(file: Path) -> dict[str, Any]:
-    """Return the tensors of a pickled state dict, each in memory of its own. Nothing in the pickle is run."""
+    """Return the tensors of a pickled state dict, each in its own memory. Nothing in the pickle is run."""
     import torch
 
     try:
-        with warnings.catch_warnings(action="ignore"):  # of pickles of other versions
+        with warnings.catch_warnings(action="ignore"):  # about pickles of other versions
             state = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise RefusedError(
@@ -141,7 +141,7 @@ def _first_line(error: BaseException) -> str:
 
 
 def _asked(error: pickle.UnpicklingError) -> str:
-    """Return what the pickle asked for, without torch's advice on how to let it."""
+    """Return what the pickle asked for, without torch's advice on how to allow it."""
     found = re.search(r"GLOBAL ([\w.]+)|Unsupported (?:operand|class|global)[^\n]*", str(error))
     return found[1] or found[0] if found else _first_line(error)
 
@@ -150,7 +150,7 @@ def convert(source: str, out: Path) -> None:
     """Write the folder `out`, whole or not at all.
 
     Raises:
-        RefusedError: Something is not as it must be, and nothing was written.
+        RefusedError: The checkpoint cannot be converted; nothing was written.
     """
     if out.exists():
         raise RefusedError(f"{out} exists; name a new folder")
@@ -179,7 +179,7 @@ def convert(source: str, out: Path) -> None:
 
 
 def main() -> None:
-    """Convert, or exit with status 1 and a sentence."""
+    """Convert, or exit with status 1 and one sentence."""
     parser = argparse.ArgumentParser(description="Make a safetensors folder of a checkpoint with pickled weights.")
     parser.add_argument("source", metavar="SOURCE", help="OWNER/NAME@HASH on the Hugging Face Hub, or a folder")
     parser.add_argument("out", metavar="OUT", type=Path, help="the folder to write, which must not exist")

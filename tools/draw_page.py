@@ -1,4 +1,4 @@
-"""Take the guide's two pictures of the page, with Debian's Chromium: python -m tools.draw_page FOLDER."""
+"""Take the guide's two screenshots of the page with Debian's Chromium: python -m tools.draw_page FOLDER."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ from playwright.sync_api import sync_playwright
 from redacoes.essays import synthetic
 
 SIZES = {"page.png": ("pt-BR", 900, 1420), "page-narrow.png": ("en-US", 360, 1420)}
-COLOURS = 64  # enough for a page of text, and a quarter of the bytes
+COLOURS = 64  # enough for a page of text, at a quarter of the bytes
 
 
 def wait_for(url: str) -> None:
@@ -28,7 +28,7 @@ def wait_for(url: str) -> None:
 
 
 def draw(url: str, folder: Path) -> None:
-    """Score an essay on the page at `url`, and write both pictures into `folder`."""
+    """Score an essay on the page at `url`, and write both screenshots into `folder`."""
     essay = next(row["essay"] for row in synthetic.essays(100, 3) if row["score"] == 6)
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"])
@@ -46,7 +46,7 @@ def draw(url: str, folder: Path) -> None:
 
 
 def main(folder: str) -> None:
-    """Serve this workspace's scorer while the pictures are taken."""
+    """Serve this workspace's scorer while the screenshots are taken."""
     command = [sys.executable, "-m", "redacoes.cli", "app", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:

@@ -1,7 +1,6 @@
-"""Draw the plots that dvc.yaml declares as pictures, with no network: python -m tools.draw_plots FOLDER.
+"""Draw the plots of dvc.yaml as pictures, without network: python -m tools.draw_plots FOLDER.
 
-Where `dvc plots show --out FOLDER` has written its page there, Vega is put into it, which would be fetched when it
-is opened.
+If FOLDER holds the page of `dvc plots show --out FOLDER`, Vega is embedded in it; otherwise the browser would fetch it.
 """
 
 import json
@@ -16,13 +15,13 @@ VEGA = re.compile(r"(<script src=\"https://cdn\.jsdelivr\.net/npm/vega[^>]*></sc
 
 
 def whole(page: str) -> str:
-    """Return a page of DVC's with Vega in it, which it names by address."""
+    """Return DVC's page with Vega embedded in place of its URL."""
     bundle = f"<script>{vl_convert.javascript_bundle()}</script>"
     return VEGA.sub(lambda _: bundle, page)
 
 
 def main(folder: Path) -> None:
-    """Render each Vega-Lite specification that `dvc plots show` fills in."""
+    """Render each Vega-Lite specification that `dvc plots show` returns."""
     shown = subprocess.run(["dvc", "plots", "show", "--json"], capture_output=True, check=True, text=True)
     folder.mkdir(exist_ok=True)
     for name, plots in json.loads(shown.stdout)["data"].items():

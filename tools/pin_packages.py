@@ -1,7 +1,7 @@
 """Bring `packages.json` up to date with `uv.lock`: python -m tools.pin_packages.
 
 `packages.json` names, for each stage, the packages that its results depend on, and dvc.yaml declares them as
-parameters: a new TensorFlow makes `train` stale, and a new ruff nothing. The names are chosen there; the versions come
+parameters: a new TensorFlow makes `train` stale, a new ruff nothing. The names are chosen by hand; the versions come
 from the lock.
 """
 

@@ -1,9 +1,9 @@
-"""Make the remote that the environment names this clone's default: python -m tools.set_remote, run by `make pull`.
+"""Set this clone's default remote from the environment: python -m tools.set_remote, run by `make pull`.
 
-It is for machines that no one logs in to, and writes .dvc/config.local, which git ignores. DVC_REMOTE_URL is where the
-remote is (s3://, ssh://, webdavs://, https:// or a folder), DVC_REMOTE_USER its user or the id of its access key,
+It is for unattended machines, and writes .dvc/config.local, which git ignores. DVC_REMOTE_URL is the address of the
+remote (s3://, ssh://, webdavs://, https:// or a folder), DVC_REMOTE_USER its user or the id of its access key,
 DVC_REMOTE_SECRET the password, the secret access key or the text of a private SSH key, and DVC_REMOTE_ENDPOINT the
-address of an S3 server that is not Amazon's. Without DVC_REMOTE_URL nothing is changed.
+address of an S3 server other than Amazon's. Without DVC_REMOTE_URL nothing changes.
 """
 
 import os
@@ -18,12 +18,12 @@ KEY = Path(".dvc/tmp/review.key")
 
 
 def options(environment: Mapping[str, str]) -> dict[str, str | bool]:
-    """Return the options of the remote, as DVC names them for its kind."""
+    """Return the options of the remote, named as DVC names them for its type."""
     url, user, secret, endpoint = (
         environment.get(f"DVC_REMOTE_{name}", "") for name in ("URL", "USER", "SECRET", "ENDPOINT")
     )
     kind = url.partition("://")[0] if "://" in url else ""
-    named: dict[str, str | bool] = {"url": url, "verify": True}  # rehash what is pulled
+    named: dict[str, str | bool] = {"url": url, "verify": True}  # rehash pulled files
     if kind == "s3":
         named |= {"access_key_id": user, "secret_access_key": secret, "endpointurl": endpoint}
     elif "PRIVATE KEY" in secret:

@@ -1,7 +1,6 @@
-"""Write what a review asks of a branch's results, as Markdown: python -m tools.write_report BASE HEAD FILE.
+"""Write a branch's results for a review, as Markdown: python -m tools.write_report BASE HEAD FILE.
 
-It holds what `redacoes compare` says of two revisions of git, or why it says nothing, and the rows of `dvc metrics
-diff`.
+It holds the output of `redacoes compare` for two git revisions, or its error, and the rows of `dvc metrics diff`.
 """
 
 import os
@@ -9,11 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-LONGEST = 60_000  # characters of the list; GitHub takes 65,536 in a comment
+LONGEST = 60_000  # characters of the list; GitHub allows 65,536 in a comment
 
 
 def printed(name: str, *command: str) -> str:
-    """Return what a command of this environment's Python prints, or, if it fails, the last line of its complaint."""
+    """Return the output of a command of this environment's Python, or the last line of its error if it fails."""
     done = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True, check=False)
     if done.returncode == 0:
         return done.stdout.strip()
@@ -22,7 +21,7 @@ def printed(name: str, *command: str) -> str:
 
 
 def commit(revision: str) -> str:
-    """Return the abbreviated hash of a revision, which both commands understand whatever the revision is."""
+    """Return the abbreviated hash of a revision, a form that both commands accept."""
     command = ["git", "rev-parse", "--quiet", "--short=10", "--verify", f"{revision}^{{commit}}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -37,7 +36,7 @@ def main(base: str, head: str, file: Path) -> None:
     revisions = commit(base), commit(head)
     compared = printed("redacoes compare", "redacoes.cli", "compare", *revisions, "--markdown")
     listed = printed("dvc metrics diff", "dvc", "metrics", "diff", "--md", *revisions)
-    if listed.startswith("|") and listed.count("\n") < 2:  # a heading, and no row
+    if listed.startswith("|") and listed.count("\n") < 2:  # a heading without rows
         listed = "No metric differs."
     elif len(listed) > LONGEST:
         listed = listed[:LONGEST].rpartition("\n")[0] + "\n\nThe rest does not fit into a comment."
@@ -46,7 +45,7 @@ def main(base: str, head: str, file: Path) -> None:
         f"<details><summary>dvc metrics diff</summary>\n\n{listed}\n\n</details>\n"
     )
     file.write_text(report, encoding="utf-8")
-    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):  # the page of the run, for those who cannot comment
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):  # the page of the run, where the token may not comment
         with Path(summary).open("a", encoding="utf-8") as page:
             page.write(report)
     print(f"written: {file}")

@@ -34,7 +34,7 @@ MEGABYTES = 20  # maximum for one file
 SENTENCES = 200  # maximum; each costs one forward pass
 SHORT = 50  # words
 NEIGHBOURS = 3
-LANGUAGES = ["pt", "en", "es", "fr", "it", "de"]  # that are distinguished; Galician, for example, would be confused with Portuguese
+LANGUAGES = ["pt", "en", "es", "fr", "it", "de"]  # detected; Galician would be confused with Portuguese
 SURE = 0.9  # the page warns from this probability of another language
 
 

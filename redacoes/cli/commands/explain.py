@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _takes_colour() -> bool:
-    """Tell whether the output is a terminal, and NO_COLOR is not set (no-color.org)."""
+    """Tell whether the output is a terminal with colour, and NO_COLOR is unset (no-color.org)."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
