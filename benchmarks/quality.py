@@ -78,7 +78,7 @@ def costed(graders: Mapping[str, Grader], costs: Mapping[str, Cost]) -> dict[str
 def out_of_fold(
     graders: Mapping[str, Grader], essays: Essays, units: Any, divided: Sequence[Mapping[str, Any]], settings: Params
 ) -> dict[str, pd.DataFrame]:
-    """Return a table like `metrics/predictions.csv` for each grader and rule, with each essay graded by its test fold."""
+    """Return a table like `metrics/predictions.csv` per grader and rule: each essay as graded in its test fold."""
     tables: dict[str, list[pd.DataFrame]] = defaultdict(list)
     rules: dict[str, tuple[Rule, ...]] = {
         name: ("linear", "ordinal") if name in MODELS else ("linear",) for name in graders

@@ -1,7 +1,7 @@
 """Scoring shards on a cluster, at 1, 2 and 4 times the data: python -m benchmarks.scale [--essays N].
 
 The ONNX export of models/scorer scores synthetic essays in shards of 500. `examples/score_shards.py` does so with 1 and
-with 2 workers of one thread each; a single `redacoes.Scorer` does so with 1 and with 2 threads. Each variant runs in its
+2 workers of one thread each; a single `redacoes.Scorer` does so with 1 and with 2 threads. Each variant runs in its
 own process. Essays per second count from when the models are loaded, and `ratio` compares with the single scorer with
 as many threads. Peaks are of resident memory, in MB. `objects` is Ray's object store, and `ray` the sum of Ray's own
 processes, both sampled four times a second.

@@ -28,7 +28,7 @@ TORCH = Path("tests", "support", "worlds", "torch_logits.py")  # declares the pa
 
 
 def torch_python() -> str:
-    """Return the interpreter of the environment that uv makes for torch, or print why not and return an empty string."""
+    """Return the interpreter of the environment that uv makes for torch; on failure, print why and return ''."""
     links = ["--find-links", os.environ["PIP_FIND_LINKS"]] if "PIP_FIND_LINKS" in os.environ else []
     uv = [sys.executable, "-m", "uv"]
     make = [*uv, "sync", "--quiet", "--python", sys.executable, *links, "--script", str(TORCH)]

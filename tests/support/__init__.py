@@ -1,7 +1,7 @@
-"""What the tests share; no test file imports another.
+"""Code that the tests share; no test file imports another.
 
-Nothing of it reads the live `params.yaml`, `dvc.lock`, `metrics/` or essays, which belong to the user: `PARAMS` is what
-the tests run on. What is claimed of the recorded run asks for the fixture `recorded`.
+Nothing here reads the live `params.yaml`, `dvc.lock`, `metrics/` or essays, which belong to the user; the tests run on
+`PARAMS`. Tests of claims about the recorded run use the fixture `recorded`.
 """
 
 import os
@@ -16,5 +16,5 @@ PARAMS_FILE = ROOT / "tests" / "params.yaml"
 PARAMS = params.load(PARAMS_FILE)
 
 FIND_LINKS = ["--find-links", os.environ["PIP_FIND_LINKS"]] if "PIP_FIND_LINKS" in os.environ else []
-# runs a script in an environment of its own, which uv makes and keeps in its cache
+# runs a script in its own environment, which uv makes and caches
 UV_RUN = (str(BIN / "uv"), "run", "--no-project", "--python", sys.executable, *FIND_LINKS, "--script")

@@ -1,4 +1,4 @@
-"""Checkpoints of every family that is known: as their authors publish them, tiny, in PyTorch's layout."""
+"""Tiny checkpoints of every supported family, as their authors publish them, in PyTorch's layout."""
 
 import json
 from collections.abc import Callable
@@ -33,7 +33,7 @@ def wordpiece(folder: Path) -> dict[str, Any]:
 
 
 def byte_level(*special: str) -> Callable[[Path], dict[str, Any]]:
-    """Return what writes `vocab.json` and `merges.txt`, those of a slow RoBERTa tokenizer."""
+    """Return a function that writes `vocab.json` and `merges.txt`, the files of a slow RoBERTa tokenizer."""
 
     def write(folder: Path) -> dict[str, Any]:
         tokenizer = ByteLevelBPETokenizer()
@@ -45,7 +45,7 @@ def byte_level(*special: str) -> Callable[[Path], dict[str, Any]]:
 
 
 def pieces(name: str, *special: str) -> Callable[[Path], dict[str, Any]]:
-    """Return what writes a sentencepiece model, the one file of a slow tokenizer of this kind."""
+    """Return a function that writes a sentencepiece model, the one file of a slow tokenizer of this kind."""
 
     def write(folder: Path) -> dict[str, Any]:
         sentencepiece.SentencePieceTrainer.train(

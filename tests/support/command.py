@@ -1,4 +1,4 @@
-"""The command `redacoes` in this process, where a test is not about the process."""
+"""The command `redacoes`, run in this process, for tests that are not about the process."""
 
 import io
 import os
@@ -21,14 +21,14 @@ def redacoes(folder: Folder, *arguments: str, check: bool = True) -> subprocess.
             status = main(arguments)
         except SystemExit as ended:
             status = ended.code if isinstance(ended.code, int) else 1
-            if isinstance(ended.code, str):  # which the interpreter would print
+            if isinstance(ended.code, str):  # the interpreter would print it
                 err.write(f"{ended.code}\n")
     done = subprocess.CompletedProcess(["redacoes", *arguments], status, out.getvalue(), err.getvalue())
     return checked(done) if check else done
 
 
 def refused(*arguments: str) -> str:
-    """Run `redacoes`, which must end with one sentence, and return that."""
+    """Run `redacoes`, which must fail with one sentence, and return the sentence."""
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     message = str(ended.value.code)
@@ -38,7 +38,7 @@ def refused(*arguments: str) -> str:
 
 
 def serve_status(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the `dvc status` that `redacoes.tracking.staleness` starts be run by the server that has DVC imported."""
+    """Run the `dvc status` of `redacoes.tracking.staleness` on the server that has DVC imported."""
     run = staleness._run
 
     def run_or_ask(folder, *command):

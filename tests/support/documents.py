@@ -1,4 +1,4 @@
-"""Documents of Word and of LibreOffice, as the few parts of a ZIP that they need."""
+"""Documents of Word and LibreOffice, with only the parts of the ZIP that they need."""
 
 import io
 import zipfile
@@ -26,7 +26,7 @@ def docx(body: str, before: str = "", **parts: str) -> bytes:
             "[Content_Types].xml": f'<Types xmlns="{package}/content-types"><Default Extension="xml" ContentType="application/xml"/></Types>',
             "_rels/.rels": f'<Relationships xmlns="{package}/relationships"><Relationship Id="r" Type="{relations}/officeDocument" Target="word/document.xml"/></Relationships>',
             "word/document.xml": f'{before}<w:document xmlns:w="{WORD}"><w:body>{body}</w:body></w:document>',
-            "word/media/image1.png": b"\x89PNG" + bytes(5_000_000),  # which nothing reads
+            "word/media/image1.png": b"\x89PNG" + bytes(5_000_000),  # nothing reads it
             **{f"word/{name}.xml": part for name, part in parts.items()},
         }
     )

@@ -1,10 +1,9 @@
-"""The command `dvc` without the seconds that it takes to import: a server that has it imported forks for each command.
+"""The command `dvc` without its import time: a server that has imported DVC forks for each command.
 
-    python -m tests.support.dvc_server    # reads a command a line, as JSON, and answers with its exit status
+    python -m tests.support.dvc_server    # reads one command per line, as JSON, and answers with its exit status
 
-Each command is a process of its own, with its own folder, environment and output, as `dvc` started by a shell is. What
-an interpreter reads when it starts (PYTHONHASHSEED, LC_ALL) is that of the server: a test about these starts `dvc`
-itself, as one about a process does.
+Each command has its own process, folder, environment and output, as in a shell. Variables that the interpreter reads
+at its start (PYTHONHASHSEED, LC_ALL) are the server's. A test about these, or about a process, starts `dvc` itself.
 """
 
 import atexit
@@ -22,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 SHIM = Path(__file__).with_name("bin")
-_servers: dict[int, subprocess.Popen[str]] = {}  # by the process that started it: a fork must not share its pipe
+_servers: dict[int, subprocess.Popen[str]] = {}  # by process id: a fork must not share its pipe
 
 
 def run(arguments: Sequence[str], folder: Path, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
@@ -38,7 +37,7 @@ def run(arguments: Sequence[str], folder: Path, environment: Mapping[str, str]) 
         try:
             print(json.dumps({**asked, "out": str(out), "err": str(err)}), file=server.stdin, flush=True)
             status = int(server.stdout.readline())
-        except BaseException:  # a test that is ended, by its time or by Ctrl-C, ends its command
+        except BaseException:  # if the test ends by timeout or Ctrl-C, so does its command
             os.killpg(server.pid, 9)
             raise
         read = [path.read_text(encoding="utf-8", errors="replace") for path in (out, err)]
@@ -55,7 +54,7 @@ def _start() -> subprocess.Popen[str]:
         start_new_session=True,
     )
     assert server.stdin
-    atexit.register(server.stdin.close)  # upon which it ends
+    atexit.register(server.stdin.close)  # this ends the server
     return server
 
 
@@ -73,13 +72,13 @@ def _serve() -> None:
         needed = Path(asked["out"]).with_name("modules")
         modules = needed.read_text(encoding="utf-8").split() if needed.exists() else []
         print(status, flush=True)
-        for name in modules:  # which the next command need not import, most of what one costs
-            with suppress(Exception):  # one that only its package imports
+        for name in modules:  # saves the next command these imports, most of its time
+            with suppress(Exception):  # some modules can only be imported by their package
                 import_module(name)
 
 
 def _stage_server() -> dict[str, str]:
-    """Start the server of stages in this process's group, and return the variables by which it is found."""
+    """Start the server of stages in this process's group, and return the variables that tell where it is."""
     place = Path(tempfile.mkdtemp(), "stages")
     atexit.register(shutil.rmtree, place.parent)
     listener = socket.socket(socket.AF_UNIX)

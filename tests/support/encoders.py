@@ -56,7 +56,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "roberta": {},
     "xlm-roberta": {},
     "camembert": {},
-    "electra": {"embedding_size": 8},  # of another width than the layers, with a projection between
+    "electra": {"embedding_size": 8},  # differs from the hidden size, with a projection between
     "albert": {"embedding_size": 8},
     "deberta": {**DEBERTA, "type_vocab_size": 0},
     "deberta-v2": {**DEBERTA, "type_vocab_size": 0, "position_buckets": 8, "norm_rel_ebd": "layer_norm", "share_att_key": True},
@@ -65,7 +65,7 @@ LABELS = [str(score) for score in range(5)]
 
 
 def checkpoint(folder: Path, family: str, model: Any, scale: float = 4.0) -> Path:
-    """A published encoder, with larger weights than a new one has, so that tokens make a difference."""
+    """A published encoder, with larger weights than a new one, so that its output depends on the tokens."""
     import transformers
 
     config = AutoConfig.for_model(family, **{**SIZES, **FAMILIES[family]})
@@ -86,7 +86,7 @@ def checkpoint(folder: Path, family: str, model: Any, scale: float = 4.0) -> Pat
 
 
 def essays(count: int, seed: int = 0) -> Dataset:
-    """Essays of random tokens, a third of which say the score: a fixed encoder keeps that, and a head can learn it."""
+    """Essays of random tokens, a third of which encode the score, so that a head on a frozen encoder can learn it."""
     random = np.random.default_rng(seed)
     scores = random.integers(5, size=count)
     ids = []

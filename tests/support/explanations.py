@@ -1,4 +1,4 @@
-"""Explanations whose effects are made up."""
+"""Explanations with invented effects."""
 
 import re
 from typing import Any
@@ -8,11 +8,11 @@ from redacoes.explain.report import Explanation
 from redacoes.explain.sentences import sentences
 
 ESSAY = "O dia passa. A escola bela ensina alunos.\nUm livro feio cansa. A turma passa o dia."
-EFFECTS = {"bela": 0.8, "feio": -0.6}  # of words; of a sentence, those of its words
+EFFECTS = {"bela": 0.8, "feio": -0.6}  # by word; a sentence has the sum of its words
 
 
 def explained(text: str, gap: float = 0.001, seen: int | None = None) -> Explanation:
-    """An explanation in which the words of `EFFECTS` have an effect, of which the model saw `seen` words."""
+    """An explanation of an essay of which the model saw `seen` words; the words of `EFFECTS` have an effect."""
     places = [match.span() for match in re.finditer(r"\S+", text)]
     words = [
         Attribution(begin, end, text[begin:end], EFFECTS.get(text[begin:end].strip('"'), 0.0)) for begin, end in places

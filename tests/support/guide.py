@@ -1,6 +1,6 @@
-"""The guide, README.md, CONTRIBUTING.md and docs/*.md, whose commands the tests run and whose claims they hold.
+"""The guide: README.md, CONTRIBUTING.md and docs/*.md. Tests run its commands and check its claims.
 
-The tests ask what the guide says and not where, so that a section can move from one page to another.
+The tests do not depend on the page, so that a section can move from one page to another.
 """
 
 import re

@@ -1,11 +1,11 @@
-"""A server on loopback that speaks the Hub's HTTP, as huggingface_hub 0.36 uses it to look up and to download.
+"""A loopback server with the part of the Hub's HTTP API that huggingface_hub 0.36 uses to look up and download.
 
-What it answers is what huggingface.co answers: a small file through a relative redirect (307) with its git hash as ETag, a
+It answers as huggingface.co does: a small file through a relative redirect (307) with its git hash as ETag, a
 large one (LFS) through a redirect (302) to another host with its sha256 as X-Linked-Etag; which files there are as
-`siblings` and as a `tree` in pages; refusals as a status with X-Error-Code. `Hub.fault` says what goes wrong, and
-`Hub.requests` what was asked.
+`siblings` and as a `tree` in pages; refusals as a status with X-Error-Code. `Hub.fault` makes requests fail, and
+`Hub.requests` records them.
 
-To answer more, subclass `Handler`, add to `routes`, and give the subclass to `Hub(handler=...)`.
+To add routes, subclass `Handler`, add to `routes`, and give the subclass to `Hub(handler=...)`.
 """
 
 import hashlib
@@ -23,15 +23,15 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 from tests.support.servers import read_chunks
 
 HOST = "127.0.0.1"
-CDN_HOST = "localhost"  # the same machine under another name, so that a token must not go there
-LARGE = (".safetensors", ".bin", ".onnx", ".h5")  # what .gitattributes gives to LFS
+CDN_HOST = "localhost"  # the same machine under another name: the client must not send its token there
+LARGE = (".safetensors", ".bin", ".onnx", ".h5")  # stored in LFS, by .gitattributes
 ATTRIBUTES = "".join(f"*{suffix} filter=lfs diff=lfs merge=lfs -text\n" for suffix in LARGE).encode()
 
 Files = dict[str, bytes]
 
 
 def git_oid(data: bytes) -> str:
-    """The hash under which git keeps a file."""
+    """The hash under which git stores a file."""
     return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
 
 
@@ -40,7 +40,7 @@ def is_large(path: str) -> bool:
 
 
 def pointer(data: bytes) -> bytes:
-    """What git keeps of a large file."""
+    """The LFS pointer that git stores for a large file."""
     digest = hashlib.sha256(data).hexdigest()
     return f"version https://git-lfs.github.com/spec/v1\noid sha256:{digest}\nsize {len(data)}\n".encode()
 
@@ -58,8 +58,8 @@ class Repository:
         parents: The commit before each commit, or None.
         branches: The last commit of each branch.
         tags: The commit of each tag.
-        private: Whether anybody but `readers` is told that it does not exist.
-        gated: Whether its files, not its listing, are for `readers` alone.
+        private: Whether it seems not to exist to anyone but `readers`.
+        gated: Whether only `readers` may read its files; its listing stays public.
         readers: Names of users.
     """
 
@@ -79,18 +79,18 @@ class Repository:
 
 @dataclass
 class Fault:
-    """What goes wrong with requests, `times` times; what is asked after that is answered.
+    """A failure of the next `times` matching requests; later ones are answered.
 
     Attributes:
-        path: A regular expression that is searched in the path (with its query) of a request; "/cdn/" is large files'.
-        methods: The HTTP methods that it strikes.
-        times: How many requests it strikes.
-        status: Answered in place of the server's own answer.
+        path: A regular expression to search in a request's path with query; "/cdn/" matches large files.
+        methods: The HTTP methods that fail.
+        times: How many requests fail.
+        status: Sent instead of the server's own answer.
         headers: Sent with `status`.
-        cut_after: Bytes of the body, or of the file of which a range is sent, after which the connection is dropped.
-        flip: Whether the last byte of the body is another one.
+        cut_after: Bytes of the body (of the file, for a range) after which the connection is dropped.
+        flip: Whether the last byte of the body is corrupted.
         delay: Seconds before the answer.
-        struck: How many requests it has struck.
+        struck: How many requests have failed.
     """
 
     path: str = ""
@@ -106,7 +106,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked; `path` holds the query."""
+    """A request; `path` includes the query."""
 
     method: str
     path: str
@@ -165,7 +165,7 @@ class Handler(BaseHTTPRequestHandler):
     # ---- answers ----
 
     def send(self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None, start: int = 0) -> None:
-        """Send an answer, as the fault has it; `start` is where in its file the body begins."""
+        """Send an answer, changed by the fault; `start` is the offset of the body in its file."""
         if self.fault.flip and body:
             body = body[:-1] + bytes([body[-1] ^ 1])
         self.send_response(status)
@@ -177,7 +177,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             cut = self.fault.cut_after
             self.wfile.write(body if cut is None else body[: max(0, cut - start)])
-        except ConnectionError:  # whoever asked has stopped listening
+        except ConnectionError:  # the client has closed the connection
             self.close_connection = True
         if self.fault.cut_after is not None:
             self.close_connection = True
@@ -187,7 +187,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send(status, json.dumps(value).encode(), {"Content-Type": "application/json", **(headers or {})})
 
     def refuse(self, status: int, code: str, message: str, commit: str = "") -> None:
-        """Say no, as the Hub does: in headers, since a HEAD has no body, and in the body."""
+        """Refuse as the Hub does: in the headers, since HEAD has no body, and in the body."""
         headers = {"X-Error-Code": code, "X-Error-Message": message, "X-Repo-Commit": commit}
         self.send_json({"error": message}, status, {key: value for key, value in headers.items() if value})
 
@@ -208,7 +208,7 @@ class Handler(BaseHTTPRequestHandler):
     # ---- who may see what ----
 
     def repository(self, name: str) -> Repository | None:
-        """The repository, or None when it was refused: without a token, what is not there looks as what is private."""
+        """The repository, or None after a refusal: without a token, a missing one looks like a private one."""
         found = self.server.repositories.get(name)
         if found and (not found.private or self.user in found.readers):
             return found
@@ -219,7 +219,7 @@ class Handler(BaseHTTPRequestHandler):
         return None
 
     def at(self, name: str, revision: str) -> tuple[Repository, str] | None:
-        """The repository and the commit that `revision` names, or None when either was refused."""
+        """The repository and the commit that `revision` names, or None after a refusal."""
         repository = self.repository(name)
         if not repository:
             return None
@@ -250,7 +250,7 @@ class Handler(BaseHTTPRequestHandler):
         tag = etag(path, data)
         headers = {"X-Repo-Commit": commit, "X-Linked-Size": str(len(data)), "X-Linked-Etag": f'"{tag}"'}
         if is_large(path):
-            # xet is a protocol of its own, that is offered beside HTTP
+            # xet is a separate protocol, offered beside HTTP
             auth = f"{self.server.endpoint}/api/models/{name}/xet-read-token/{commit}"
             xet = {"X-Xet-Hash": tag, "Link": f'<{auth}>; rel="xet-auth"'}
             location = f"http://{CDN_HOST}:{self.server.port}/cdn/{tag}"
@@ -303,7 +303,7 @@ class Handler(BaseHTTPRequestHandler):
         )
 
     def entry(self, path: str, data: bytes) -> dict[str, Any]:
-        """What the tree says of a file."""
+        """The entry of a file in the tree."""
         kept = pointer(data) if is_large(path) else data
         entry = {"type": "file", "oid": git_oid(kept), "size": len(data), "path": path}
         if is_large(path):
@@ -352,14 +352,14 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Hub(ThreadingHTTPServer):
-    """The server. As a context manager it answers until the block ends; `endpoint` is what HF_ENDPOINT must be.
+    """The server. As a context manager it answers until the block ends; `endpoint` is for HF_ENDPOINT.
 
     Attributes:
         repositories: By name, such as "user/model".
         tokens: The user's name of each token.
         page: Entries of a tree in one answer.
-        fault: What goes wrong, or None.
-        requests: All that was asked, in order.
+        fault: The failure to simulate, or None.
+        requests: All requests, in order.
     """
 
     daemon_threads = True
@@ -392,13 +392,13 @@ class Hub(ThreadingHTTPServer):
         return f"http://{HOST}:{self.port}"
 
     def create(self, name: str, *, private: bool = False, gated: bool = False, readers: set[str] | None = None) -> None:
-        """Make a repository, with the first commit that the Hub makes; whoever it is named after may read it."""
+        """Create a repository with an initial commit, as the Hub does; its owner may read it."""
         repository = Repository(private=private, gated=gated, readers={name.split("/")[0], *(readers or set())})
         self.repositories[name] = repository
         self.commit(name, {".gitattributes": ATTRIBUTES})
 
     def commit(self, name: str, files: Files, branch: str = "main") -> str:
-        """Put a commit that holds exactly `files` on a branch, and return its hash."""
+        """Add a commit with exactly `files` to a branch, and return its hash."""
         repository = self.repositories[name]
         parent = repository.branches.get(branch)
         listing = json.dumps([parent, {path: git_oid(data) for path, data in sorted(files.items())}])
@@ -414,7 +414,7 @@ class Hub(ThreadingHTTPServer):
         return self.commit(name, {".gitattributes": ATTRIBUTES, **files})
 
     def large(self, digest: str) -> bytes | None:
-        """The large file with a sha256, in whichever repository it is."""
+        """The large file with a sha256, in any repository."""
         for repository in self.repositories.values():
             for files in repository.commits.values():
                 for path, data in files.items():
@@ -423,7 +423,7 @@ class Hub(ThreadingHTTPServer):
         return None
 
     def seen(self, request: Request) -> Fault | None:
-        """Note a request, and return the fault that strikes it."""
+        """Record a request, and return the fault that applies to it."""
         with self._lock:
             self.requests.append(request)
             fault = self.fault

@@ -1,8 +1,8 @@
-"""The other half of the server in `hub`: what huggingface_hub 0.36 asks to create a repository and to commit to it.
+"""The uploads of the server in `hub`: the API that huggingface_hub 0.36 uses to create repositories and to commit.
 
-Large files go the LFS way: a batch request says where to PUT them, on another host, under a signature that is good for
-that file alone. A commit is newline-separated JSON, and is whole or is not: it is refused if a large file that it names
-never arrived, or if its parent is not the last commit of the branch.
+Large files use LFS: a batch request says where to PUT them, on another host, with a signature that is valid for that
+file only. A commit is newline-separated JSON, and is atomic: it is refused if a large file that it names never arrived,
+or if its parent is not the last commit of the branch.
 """
 
 import base64
@@ -16,7 +16,7 @@ from tests.support.hub import CDN_HOST, Handler, Hub, Repository, git_oid, is_la
 
 
 class UploadHandler(Handler):
-    """Answers uploads, too. Only whom a repository is named after may write to it."""
+    """Also answers uploads. Only the owner may write to a repository."""
 
     server: "UploadHub"
     routes = (
@@ -72,7 +72,7 @@ class UploadHandler(Handler):
         self.send_json({"url": f"{self.server.endpoint}/{name}", "name": name})
 
     def validate_yaml(self) -> None:
-        """Refuse a card that has no metadata in front; the Hub looks closer."""
+        """Refuse a card without metadata in front; the Hub checks more."""
         whole = self.asked["content"].startswith("---\n")
         self.send_json({"errors": [] if whole else [{"message": "no metadata"}], "warnings": []}, 200 if whole else 400)
 
@@ -176,14 +176,14 @@ class UploadHandler(Handler):
 
 
 class UploadHub(Hub):
-    """The server, for uploads, too.
+    """The server, with uploads.
 
     Attributes:
-        stored: Large files that were sent, by sha256; those of no commit among them.
-        signatures: What allows a large file to be sent, by its sha256.
+        stored: Uploaded large files by sha256, including those of no commit.
+        signatures: The signature that allows the upload of a large file, by its sha256.
         messages: The message of each commit.
-        cut_uploads: How many of the next uploads of large files are cut in the middle.
-        lose_answer: Whether the next commit is made, and answered with 500.
+        cut_uploads: How many of the next uploads of large files are cut off in the middle.
+        lose_answer: Whether the next commit is made but answered with 500.
     """
 
     def __init__(self) -> None:

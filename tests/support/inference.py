@@ -1,4 +1,4 @@
-"""Tiny checkpoints of natural language inference, as the stage zero_shot takes them."""
+"""Tiny checkpoints for natural language inference, for the stage zero_shot."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from tests.support import PARAMS
 
 LABELS = ("CONTRADICTION", "neutral", "Entailment")
 LENGTH = 48  # tokens, which some essays exceed
-# at the last of few, DeBERTa's buckets depend on how TensorFlow rounds, which eager and traced do unlike
+# with few buckets, the last one depends on TensorFlow's rounding, which differs between eager and traced
 POSITIONS = 64
 AS_V3 = {
     "type_vocab_size": 0,
@@ -23,14 +23,14 @@ AS_V3 = {
 
 
 def inference_model(folder: Path, model: Any, texts: Sequence[str], family: str, **config: Any) -> Path:
-    """Write one into `folder`, in PyTorch's layout, whose answers differ from score to score, and return its folder.
+    """Write a checkpoint in PyTorch's layout whose answers differ between scores, and return its folder.
 
     Args:
-        folder: An empty one.
+        folder: An empty folder.
         model: The module `redacoes.learning.model`.
         texts: What its tokenizer learns from.
         family: bert or deberta-v2.
-        config: What is unlike the usual.
+        config: Changes to the default configuration.
     """
     import tf_keras
     from transformers import AutoConfig, TFAutoModelForSequenceClassification

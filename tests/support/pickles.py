@@ -1,4 +1,4 @@
-"""A pickle that leaves a trace when it is loaded: tests lay it in a checkpoint, and see that nothing has loaded it."""
+"""A pickle that leaves a trace when it is loaded: tests put it in a checkpoint, and check that nothing loads it."""
 
 import pickle  # to write one; no code of the project loads any by this module or pandas, which `make lint` holds (S301)
 from pathlib import Path
@@ -15,7 +15,7 @@ class _Evil:
 def evil(marker: Path) -> bytes:
     """Return a pickle whose loading makes the empty file `marker`, which must not be there yet, and nothing else.
 
-    A reader that loads it would have run any other code as well. A test puts it where a careless one looks for weights
-    or a tokenizer, and then looks for the file.
+    A reader that loads it would run any code. A test puts it where a careless reader looks for weights or a tokenizer,
+    and then checks that the file is missing.
     """
     return pickle.dumps(_Evil(marker))

@@ -10,12 +10,12 @@ import psutil
 
 from tests.support.project import Clone
 
-SECONDS = 240  # within which whatever is waited for happens
+SECONDS = 240  # timeout of every wait
 
 
 @contextmanager
 def running(clone: Clone, *command: str) -> Iterator[subprocess.Popen]:
-    """A command in a process group of its own, as a terminal gives it; what is left of the group is ended."""
+    """Run a command in its own process group, as a terminal does; end what is left of the group afterwards."""
     log = (clone.path / ".git" / "log").open("wb")
     with (
         log,
@@ -32,7 +32,7 @@ def running(clone: Clone, *command: str) -> Iterator[subprocess.Popen]:
 
 
 def printed(clone: Clone) -> str:
-    """What the command that is `running` has printed."""
+    """The output of a command started by `running`."""
     return (clone.path / ".git" / "log").read_text(encoding="utf-8", errors="replace")
 
 
@@ -48,7 +48,7 @@ def group(leader: int) -> list[psutil.Process]:
 
 
 def stage_of(leader: int, name: str = "") -> psutil.Process | None:
-    """The process of a stage in the group, if one runs."""
+    """The process of a stage in the group, or None."""
     for process in group(leader):
         try:
             if process.cmdline()[1:2] == ["-m"] and f"stages.{name}" in process.cmdline()[2]:

@@ -15,8 +15,8 @@ from tests.support import BIN, PARAMS_FILE, ROOT, dvc_server
 
 UP_TO_DATE = "Data and pipelines are up to date."
 KEPT = ROOT / ".work" / "tests"  # git-ignored; `make clean` removes it
-STATUS = "status"  # beside the origin: what git said between its run and the commit of that
-TOLD = "told"  # beside it too: what that run said on standard error
+STATUS = "status"  # file beside the origin: the output of git status between its run and the commit
+TOLD = "told"  # file beside the origin: the standard error of that run
 DAY = 24 * 3600  # seconds
 
 
@@ -30,7 +30,7 @@ class Folder:
         return (self.path / path).read_text(encoding="utf-8")
 
     def git(self, *arguments: str) -> str:
-        """Ask git, which does not even refresh its index."""
+        """Run git, without a refresh of its index."""
         environment = os.environ | {"GIT_OPTIONAL_LOCKS": "0"}
         done = subprocess.run(["git", *arguments], cwd=self.path, env=environment, capture_output=True, text=True)
         return checked(done).stdout
@@ -47,14 +47,14 @@ class Clone(Folder):
             self.git("config", name, value)
 
     def copy(self, path: Path) -> "Clone":
-        """Return another clone of the same, with all that was computed or fetched in this one."""
+        """Return a copy of this clone, with everything computed or fetched in it."""
         shutil.copytree(self.path, path, symlinks=True)
         other: Clone = Clone.__new__(Clone)
         other.path, other.environment = path, dict(self.environment)
         return other
 
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run a command in a process of its own."""
+        """Run a command in its own process."""
         done = subprocess.run(
             command, cwd=self.path, capture_output=True, text=True, env=self.environment, check=False, timeout=800
         )
@@ -99,7 +99,7 @@ def checked(done: subprocess.CompletedProcess[str]) -> subprocess.CompletedProce
 
 
 def remote(url: Path | str, name: str = "time") -> str:
-    """Return the configuration of a default remote that is verified, as the guide wants it."""
+    """Return the configuration of a default remote that is verified, as in the guide."""
     return f"[core]\n    remote = {name}\n['remote \"{name}\"']\n    url = {url}\n    verify = true\n"
 
 
@@ -109,7 +109,7 @@ def ran(output: str) -> list[str]:
 
 
 def working_tree() -> Iterator[str]:
-    """Yield the names of the working tree's files, committed or not, which git does not ignore."""
+    """Yield the names of all files of the working tree that git does not ignore."""
     listed = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, check=True, text=True
     )
@@ -117,20 +117,20 @@ def working_tree() -> Iterator[str]:
 
 
 def lay_out(target: Path) -> None:
-    """Lay the files of the working tree over the clone in `target`."""
+    """Copy the files of the working tree over the clone in `target`."""
     for name in working_tree():
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, target / name)
 
 
 def _is_the_users(name: str) -> bool:
-    """Tell whether a file is what a user of the project replaces by their own."""
+    """Tell whether a file is one that users replace with their own."""
     own = ("metrics/", ".dvc/config")
     return name in ("params.yaml", "dvc.lock") or name.startswith(own) or (name.startswith("data/") and name.endswith(".dvc"))  # fmt: skip
 
 
 def project(target: Path) -> None:
-    """Make the clone in `target` the project on the tests' parameters, with nothing of the user's, and no run."""
+    """Give the clone in `target` the tests' parameters, without files of the user or a recorded run."""
     lay_out(target)
     for path in list(target.rglob("*")):
         if path.is_file() and _is_the_users(path.relative_to(target).as_posix()):
@@ -140,7 +140,7 @@ def project(target: Path) -> None:
 
 
 def _key() -> str:
-    """A hash of all that a run on the tests' parameters depends on. Of the tests, that is their parameters alone."""
+    """A hash of all that a run on the tests' parameters depends on; of the tests, only these parameters."""
     digest = hashlib.sha256(f"{sys.version}{BIN}".encode())
     for name in working_tree():
         if not _is_the_users(name) and (not name.startswith("tests/") or ROOT / name in (PARAMS_FILE, Path(__file__))):
@@ -149,9 +149,9 @@ def _key() -> str:
 
 
 def computed() -> tuple[Folder, Clone]:
-    """Return what a colleague has pushed, a run on small parameters, and a clone of it with all outputs laid out.
+    """Return a colleague's repository, with a run on small parameters, and a clone of it with all outputs.
 
-    They are made once for all workers and sessions of pytest, and again when the project has changed. Nobody runs
+    They are made once for all workers and sessions of pytest, and again when the project has changed. No test runs
     anything in the first or changes it; tests work in copies of the second.
     """
     KEPT.mkdir(parents=True, exist_ok=True)
@@ -173,13 +173,13 @@ def computed() -> tuple[Folder, Clone]:
 def _compute(origin_path: Path, clone_path: Path) -> None:
     origin = Clone(origin_path)
     project(origin.path)
-    for name in ("HOME", "TMPDIR"):  # which a run must leave as they are
+    for name in ("HOME", "TMPDIR"):  # a run must leave these folders unchanged
         origin.environment[name] = str(origin_path.with_name(name))
         Path(origin.environment[name]).mkdir()
-    keras = Path(origin.environment["HOME"], ".keras", "keras.json")  # what a home holds must change no result
+    keras = Path(origin.environment["HOME"], ".keras", "keras.json")  # files in the home folder must not affect results
     keras.parent.mkdir()
     keras.write_text('{"floatx": "float64", "epsilon": 0.01}')
-    origin.git("checkout", "-q", "--orphan", "start")  # for DVC reads a whole history when it is asked for all commits
+    origin.git("checkout", "-q", "--orphan", "start")  # no history: DVC reads all of it when asked for all commits
     origin.git("add", "-A")
     origin.git("commit", "-qm", "Small parameters")
     origin.git("branch", "-q", "-M", "main")
@@ -187,7 +187,7 @@ def _compute(origin_path: Path, clone_path: Path) -> None:
     origin_path.with_name(STATUS).write_text(origin.git("status", "--porcelain", "--untracked-files=all"))
     origin.git("add", "-A")
     origin.git("commit", "-qm", "Record a run")
-    origin.git("gc", "-q")  # or each copy would be of twice as many files, most of them loose objects
+    origin.git("gc", "-q")  # else each copy has twice as many files, mostly loose objects
     clone = Clone(clone_path, origin_path)
     shutil.copytree(origin_path / ".dvc" / "cache", clone_path / ".dvc" / "cache")
     checked(clone.run("dvc", "checkout"))

@@ -1,4 +1,4 @@
-"""Whether the run that `dvc.lock` and `metrics/` record is this project's own, of which the README gives figures."""
+"""Check that `dvc.lock` and `metrics/` record the project's own run, whose figures the README gives."""
 
 import hashlib
 import json
@@ -9,9 +9,9 @@ import pytest
 from redacoes import params
 from tests.support import ROOT
 
-# of the values in params.yaml that the project itself is recorded with: to be renewed when they change
+# hash of the params.yaml values of the project's own run; update it when they change
 OWN = "0a7eca907b48d291"
-REQUIRED = "RECORDED_RUN"  # set to `required` by .ci/run: there a run that is not the project's own is a fault
+REQUIRED = "RECORDED_RUN"  # .ci/run sets it to `required`: a run that is not the project's own then fails
 
 
 def fingerprint() -> str:
@@ -20,7 +20,7 @@ def fingerprint() -> str:
 
 
 def require() -> None:
-    """Skip the test where parameters or data are a user's own, since nothing is claimed of their run."""
+    """Skip the test if parameters or data are a user's own, since the README makes no claim about their run."""
     found = fingerprint()
     if found == OWN:
         return

@@ -1,4 +1,4 @@
-"""What a team reviews with: targets of the Makefile, run in a clone."""
+"""Targets of the Makefile for reviews, run in a clone."""
 
 import subprocess
 
@@ -6,5 +6,5 @@ from tests.support.project import Clone
 
 
 def make(clone: Clone, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """Run a target of the clone's Makefile in the environment of the tests, which `make install` would prepare."""
+    """Run a target of the clone's Makefile in the tests' environment, without `make install`."""
     return clone.run("make", "--old-file=.venv/.installed", *arguments, check=check)

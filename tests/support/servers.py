@@ -1,7 +1,7 @@
-"""Real servers for remotes, on loopback: SSH, S3, WebDAV and HTTP, and a proxy that makes any of the last three fail.
+"""Real servers for remotes, on loopback: SSH, S3, WebDAV and HTTP, and a proxy that makes the last three fail.
 
-Each is a context manager that starts the server in a process of its own, waits until its port answers, and ends it.
-`Proxy` and `Tunnel` are threads of the test, so that the test says when what goes wrong.
+Each is a context manager that starts the server in its own process, waits until its port answers, and ends it.
+`Proxy` and `Tunnel` are threads of the test, so that the test controls what fails and when.
 """
 
 import http.client
@@ -27,7 +27,7 @@ import pytest
 from ruamel.yaml import YAML
 
 HOST = "127.0.0.1"
-SECONDS = 60  # for a server to answer or to end, on a busy machine
+SECONDS = 60  # timeout for a server to answer or end, on a busy machine
 
 
 def free_port() -> int:
@@ -61,7 +61,7 @@ def running(command: Callable[[int], list[str]], folder: Path) -> Iterator[int]:
     """Run the server that `command` gives for a port, and yield the port once it answers."""
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "server.log"
-    for _ in range(3):  # somebody else may take the port that was free a moment ago
+    for _ in range(3):  # another process may take the free port meanwhile
         port = free_port()
         with log.open("wb") as output:
             process = subprocess.Popen(command(port), cwd=folder, stdout=output, stderr=output)
@@ -85,7 +85,7 @@ def _answers(process: subprocess.Popen[bytes], port: int) -> bool:
 
 @dataclass(frozen=True)
 class Ssh:
-    """A server that lets in whoever holds `key`; `stranger` is a key that it does not know."""
+    """A server that accepts `key`; `stranger` is a key that it refuses."""
 
     port: int
     files: Path
@@ -104,13 +104,13 @@ def ssh(folder: Path) -> Iterator[Ssh]:
         reason = "sshd is not installed (Debian: openssh-server), so nothing is known of remotes over SSH"
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
     if os.geteuid() == 0:
-        Path("/run/sshd").mkdir(exist_ok=True)  # sshd started by root wants it; the boot scripts make it elsewhere
+        Path("/run/sshd").mkdir(exist_ok=True)  # sshd needs it when started by root; usually boot scripts create it
     files = folder / "files"
     files.mkdir(parents=True)
     for name in ("host", "key", "stranger"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)
     (folder / "authorized_keys").write_bytes((folder / "key.pub").read_bytes())
-    # StrictModes: the temporary folder may be one that others can write to
+    # StrictModes: others may have write access to the temporary folder
     (folder / "sshd_config").write_text(
         f"ListenAddress {HOST}\nHostKey {folder / 'host'}\nPidFile none\nUsePAM no\nStrictModes no\n"
         f"AuthorizedKeysFile {folder / 'authorized_keys'}\nAuthenticationMethods publickey\nPermitRootLogin yes\n"
@@ -146,7 +146,7 @@ def s3(folder: Path, bucket: str = "essays") -> Iterator[S3]:
         allowed = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}'
         iam.put_user_policy(UserName="team", PolicyName="bucket", PolicyDocument=allowed)
         key = iam.create_access_key(UserName="team")["AccessKey"]
-        # from here on moto checks who asks
+        # from here on moto checks credentials
         request = urllib.request.Request(f"{endpoint}/moto-api/reset-auth", b"0", {"Content-Type": "text/plain"})
         urllib.request.urlopen(request).close()
         yield S3(port, bucket, key["AccessKeyId"], key["SecretAccessKey"])
@@ -154,7 +154,7 @@ def s3(folder: Path, bucket: str = "essays") -> Iterator[S3]:
 
 @dataclass(frozen=True)
 class WebDav:
-    """A share with one user."""
+    """A WebDAV share with one user."""
 
     port: int
     files: Path
@@ -185,7 +185,7 @@ def webdav(folder: Path) -> Iterator[WebDav]:
 
 @dataclass(frozen=True)
 class Http:
-    """A folder that anybody may read and nobody may write."""
+    """A read-only folder that anyone may read."""
 
     port: int
     files: Path
@@ -206,15 +206,15 @@ def http_files(folder: Path) -> Iterator[Http]:
 
 @dataclass
 class Fault:
-    """What goes wrong with requests for objects, `times` times; what is asked after that is answered.
+    """A failure of the next `times` requests for objects; later ones are answered.
 
     Attributes:
-        methods: The HTTP methods that it strikes.
-        times: How many requests it strikes.
-        status: Answered in place of the server's own answer.
-        cut_after: Bytes after which the connection is dropped, of the body that comes back or, by PUT, that is sent.
+        methods: The HTTP methods that fail.
+        times: How many requests fail.
+        status: Sent instead of the server's own answer.
+        cut_after: Bytes of the response body (for PUT, the request body) after which the connection is dropped.
         delay: Seconds before the answer and between each 8 KiB of it.
-        struck: How many requests it has struck.
+        struck: How many requests have failed.
     """
 
     methods: tuple[str, ...] = ("GET",)
@@ -226,7 +226,7 @@ class Fault:
 
 
 class Proxy(ThreadingHTTPServer):
-    """Stands before a server that speaks HTTP, and does to requests for objects what `fault` says."""
+    """A proxy in front of an HTTP server; it applies `fault` to requests for objects."""
 
     def __init__(self, upstream: int) -> None:
         super().__init__((HOST, 0), _Handler)
@@ -255,7 +255,7 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def answer(self) -> None:
-        self.close_connection = True  # one request for each connection, so that a dropped one takes no other with it
+        self.close_connection = True  # one request per connection, so that a drop affects no other request
         fault = self.server.strikes(self.command, self.path) or Fault()
         size = int(self.headers.get("Content-Length", 0))
         cut = fault.cut_after if self.command == "PUT" else None
@@ -288,7 +288,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Connection", "close")
         self.end_headers()
         content = content[: fault.cut_after]
-        with suppress(ConnectionError):  # whoever asked may have stopped listening
+        with suppress(ConnectionError):  # the client may have closed the connection
             for start in range(0, len(content), 8192):
                 time.sleep(fault.delay)
                 self.wfile.write(content[start : start + 8192])
@@ -298,7 +298,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class Tunnel(socketserver.ThreadingTCPServer):
-    """Stands before any server, and drops every connection, once it has something to pass on, while `cut_when` is true."""
+    """A tunnel to any server; while `cut_when` is true, it drops each connection that has data to pass on."""
 
     daemon_threads = True
 
@@ -340,7 +340,7 @@ Stand = TypeVar("Stand", Proxy, Tunnel)
 
 @contextmanager
 def before(stand: Stand) -> Iterator[Stand]:
-    """Let a proxy or tunnel answer."""
+    """Run a proxy or tunnel while the block runs."""
     thread = threading.Thread(target=stand.serve_forever, daemon=True)
     thread.start()
     try:

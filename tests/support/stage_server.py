@@ -1,10 +1,9 @@
-"""Stages without the seconds that TensorFlow takes to import: a server that has it imported forks for each.
+"""Stages without the import time of TensorFlow: a server that has imported it forks for each stage.
 
-`dvc_server` has DVC find `bin/python` here, which hands `python -m stages.NAME` to this server, and everything else to
-the real interpreter: so it does where a variable differs that libraries read while they are imported. A stage is a
-process of its own here too, with the clone's code, folder, environment and output. That what it makes is the same to the
-byte as a real `dvc repro` in a real process makes is tested (`tests/system/test_pipeline.py`); a test about a process
-starts `dvc` itself.
+`dvc_server` makes DVC find `bin/python` here. It sends `python -m stages.NAME` to this server. All else goes to the real
+interpreter, and so does a stage whose environment differs in a variable that libraries read on import. Each stage has
+its own process, with the clone's code, folder, environment and output. `tests/system/test_pipeline.py` checks that the
+outputs equal those of a real `dvc repro` byte for byte. A test about a process starts `dvc` itself.
 """
 
 import importlib
@@ -23,21 +22,21 @@ HEAVY = (
     *("tensorflow", "tf_keras", "tokenizers", "transformers", "transformers.models.bert.modeling_tf_bert"),
     "transformers.models.distilbert.modeling_tf_distilbert",
 )
-HUB = {"stages.checkpoint", "stages.zero_shot"}  # which read HF_...; to the others it means nothing
+HUB = {"stages.checkpoint", "stages.zero_shot"}  # only these read HF_...
 READ = ("CUDA", "DATASETS", "HOME", "KERAS", "LANG", "LC", "OMP", "PYTHON", "TF", "TMPDIR", "XDG")
-SET = {"KERAS_HOME", "TF_CPP_MIN_LOG_LEVEL", "TF_USE_LEGACY_KERAS"}  # by the package, whatever they were
+SET = {"KERAS_HOME", "TF_CPP_MIN_LOG_LEVEL", "TF_USE_LEGACY_KERAS"}  # the package overrides these
 
 
 def relevant(environment: dict[str, str], module: str) -> dict[str, str]:
-    """Return the variables that may have been read before a stage's own code begins."""
+    """Return the variables that libraries may read before a stage's own code runs."""
     read = (*READ, "HF") if module in HUB else READ
     return {name: value for name, value in environment.items() if name.split("_")[0] in read and name not in SET}
 
 
 def serve(listener: socket.socket) -> None:
-    """Answer for ever. What takes long is imported when the first stage is asked for."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for a child: it answers by itself
-    own, warm = dict(os.environ), False  # before the package sets what is to be set
+    """Answer for ever. The first request imports the slow libraries."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no wait for children: each answers by itself
+    own, warm = dict(os.environ), False  # before the package sets its variables
     while True:
         connection, _ = listener.accept()
         message, descriptors, _, _ = socket.recv_fds(connection, 1 << 20, 3)
@@ -57,16 +56,16 @@ def serve(listener: socket.socket) -> None:
 
 
 def _import() -> None:
-    importlib.import_module("redacoes")  # sets what must be set before the others are imported
+    importlib.import_module("redacoes")  # sets variables that must be set before the other imports
     for name in HEAVY:
         importlib.import_module(name)
     for name in list(sys.modules):
         if name.split(".")[0] in ("redacoes", "stages"):
-            del sys.modules[name]  # which are to be the clone's
+            del sys.modules[name]  # the stage imports the clone's
 
 
 def _watch(connection: socket.socket, descriptors: list[int], module: str, folder: str, environment: Any) -> None:
-    """Fork once more, for the process of the stage, which returns when it is to end; answer with its exit status."""
+    """Fork the process of the stage, which returns at its end; the parent answers with its exit status."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     if stage := os.fork():
         status = os.waitstatus_to_exitcode(os.waitpid(stage, 0)[1])
@@ -81,7 +80,7 @@ def _watch(connection: socket.socket, descriptors: list[int], module: str, folde
     os.chdir(folder)
     sys.path[0] = folder
     importlib.invalidate_caches()
-    random.seed()  # else all stages would draw what the server would
+    random.seed()  # else all stages would draw the server's random numbers
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 

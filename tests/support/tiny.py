@@ -1,4 +1,4 @@
-"""A model that loads and scores in no time, without TensorFlow: an export for ONNX Runtime that sums over tokens."""
+"""A very fast model without TensorFlow: an export for ONNX Runtime that sums over tokens."""
 
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,14 @@ from redacoes.learning import wordpiece
 from tests.support import PARAMS
 
 CLASSES = 11
-LENGTH = 64  # tokens that it sees
+LENGTH = 64  # tokens that the model sees, at most
 NAMED = {"id2label": {str(k): str(k) for k in range(CLASSES)}, "label2id": {str(k): k for k in range(CLASSES)}}
 
 
 def tiny_model(folder: Path, seed: int = 1, scale: float | None = None) -> Path:
-    """Write the model: its logits are the sums of a random row for each token, as seeded.
+    """Write the model: its logits are the sum of a seeded random row for each token.
 
-    `scale` is the highest score of the file that it says to have learnt from.
+    `scale` is the highest score of its training data, as its configuration records it.
     """
     texts = [row["essay"] for row in synthetic.essays(60, 5)]
     wordpiece.from_scratch([texts], PARAMS.checkpoint, folder)

@@ -1,4 +1,4 @@
-"""Workbooks: what stands in one, read without the library that wrote it, and one as LibreOffice writes them."""
+"""Workbooks: reads cells without the library that wrote them, and writes an .ods as LibreOffice does."""
 
 import zipfile
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ def _value(cell: ElementTree.Element) -> Any:
 
 
 def write_ods(path: Path, rows: Sequence[Sequence[str | float]], sheet: str = "Planilha1") -> None:
-    """Write what an .ods needs: a sheet of texts and numbers, and the emptiness below that LibreOffice tells of."""
+    """Write a minimal .ods: a sheet of texts and numbers, and the empty rows below that LibreOffice declares."""
     spaces = "".join(
         f' xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"' for name in ("office", "table", "text")
     )

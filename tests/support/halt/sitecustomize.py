@@ -1,6 +1,6 @@
-"""Halts a stage of this project when what it has written is about to take its place: for a test to kill it there.
+"""Halts a stage just before its outputs take their place, so that a test can kill it there.
 
-An interpreter imports this by itself where PYTHONPATH names its folder. HALT names the file that says that it is so far.
+The interpreter imports this module if PYTHONPATH names its folder. The file HALT appears when the stage has halted.
 """
 
 import os
@@ -18,5 +18,5 @@ def halt(self: Path, target: Path) -> Path:
         signal.pause()
 
 
-# outputs take their place by this method alone; mypy wants no method replaced, which is all that this file is for
+# outputs take their place only by this method; mypy forbids replacing a method, which is this file's purpose
 Path.replace = halt  # type: ignore[method-assign, assignment]

@@ -1,4 +1,4 @@
-"""On the path of a process (PYTHONPATH), this keeps it on this machine, and writes what else it asked for to a file."""
+"""On PYTHONPATH, keeps a process on this machine, and logs its other network requests to a file."""
 
 import ipaddress
 import os

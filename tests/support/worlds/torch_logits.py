@@ -2,10 +2,10 @@
 # requires-python = ">=3.11"
 # dependencies = ["torch==2.13.0", "transformers==5.23.0", "safetensors"]
 # ///
-"""What transformers 5 with torch makes of models: uv run --script tests/support/worlds/torch_logits.py TASK.json ANSWER.json.
+"""Results of transformers 5 with torch: uv run --script tests/support/worlds/torch_logits.py TASK.json ANSWER.json.
 
-The task is a list of texts for each folder. The answer has for each folder the token ids and logits of each text, the
-label that a pipeline with no option gives to it where it is not too long, and what transformers warned of.
+The task is a list of texts for each folder. For each folder, the answer has the token ids and logits of each text, the
+label of a pipeline without options (null if the text is too long), and the warnings of transformers.
 """
 
 import json
@@ -29,7 +29,7 @@ class Ear(logging.Handler):
 
 
 def answer(folder, texts):
-    """Return what torch makes of the model in `folder`."""
+    """Return the results of the model in `folder`."""
     heard.clear()
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     model = transformers.AutoModelForSequenceClassification.from_pretrained(folder)
