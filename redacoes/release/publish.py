@@ -86,7 +86,7 @@ def publish(files: Files, repository: str, branch: str, private: bool, api: HfAp
         api: The Hub, with a token.
 
     Raises:
-        UserError: Publishing failed. The message tells the state of the repository.
+        UserError: Publishing failed. The message says how the repository is left: unchanged, where that can be known.
     """
     logging.set_verbosity_error()  # its warnings contain signed URLs
     if not sys.stderr.isatty():

@@ -197,6 +197,6 @@ def _identifier() -> Any:
 
 
 def seems_portuguese(text: str) -> bool:
-    """Tell whether a text may be Portuguese; a very short text always may."""
+    """Tell whether a text may be Portuguese. A few words may always be: the identifier is too unsure to deny it."""
     language, probability = _identifier().classify(text)
     return language == "pt" or probability < SURE
