@@ -23,7 +23,7 @@ CHECKPOINT = PARAMS.checkpoint
 CHUNK = 10 * 1024 * 1024  # bytes that huggingface_hub reads at once; what it has of the next is lost with a connection
 ASK = """
 import json, os, sys
-from redacoes import hub
+from redacoes.learning import hub
 from redacoes.errors import UserError
 for line in sys.stdin:
     repository, revision, os.environ["HF_TOKEN"] = json.loads(line)

@@ -22,8 +22,8 @@ ESSAYS = [row["essay"] for row in synthetic.essays(1000, 8)]
 PEAK = """
 import re, sys
 from pathlib import Path
-from redacoes import cli
-cli.main(sys.argv[1:])
+from redacoes.cli.main import main
+main(sys.argv[1:])
 # not getrusage, whose peak begins with that of the process that forked this one
 print(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
 """
