@@ -1,1 +1,1 @@
-"""A trained model at work: where it is found, and how it scores one essay or a file."""
+"""Find a trained model, and score one essay or a file with it."""

@@ -1,7 +1,7 @@
-"""Scoring a file of essays: window by window, so that memory does not grow with it, and a killed run can go on.
+"""Score a file of essays in windows, so that memory does not grow with the file and a killed run can resume.
 
-What is written appears whole or not at all. Until then it lies in parts beside its target, one for each window, whose
-name is a hash of the window and of the scorer: a run that goes on reads the file again, and takes what is there.
+The output appears whole or not at all. Until then, parts lie beside it, one for each window. A part's name is a hash of
+the window and of the scorer: a resumed run reads the file again, and uses the parts that exist.
 """
 
 import csv
@@ -56,7 +56,7 @@ class Output:
         """Claim the target for this process.
 
         Args:
-            target: The file to write. What stands there stays until the new one is whole.
+            target: The file to write. An existing file stays until the new one is whole.
             resume: Whether parts of an earlier run are used; else they are removed.
             brazilian: Whether a CSV is to be as Excel reads it in Brazil.
 
@@ -129,11 +129,11 @@ class Output:
 
 
 def in_points(scores: pd.DataFrame, points: float) -> pd.DataFrame:
-    """Return scores with what they are in points of the file that was learnt from, as further columns.
+    """Return scores with further columns: the same scores in points of the training file.
 
     Args:
         scores: As :meth:`redacoes.Scorer.score` returns them.
-        points: That one step of the score stands for.
+        points: Points of one step of the score.
     """
     kind = np.int64 if points.is_integer() else np.float64
     table = (scores[["predicted", "expected", "low", "high"]] * points).round(DECIMALS)

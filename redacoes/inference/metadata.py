@@ -1,4 +1,4 @@
-"""What a model takes along when it leaves the project: its decision rule, and what is needed to make it again.
+"""Metadata of a published or exported model: its decision rule, and what is needed to train it again.
 
 `models/scorer` itself holds neither, since the same data and parameters must give the same bytes in every commit. They
 are written into the `config.json` of a folder that is published or exported, under one key of the project's own.
@@ -58,7 +58,7 @@ def of_folder(folder: Path, root: Path) -> tuple[dict[str, Any], str]:
         root: The project's folder.
 
     Returns:
-        What :func:`provenance` returns, or an empty mapping; and then why it is empty, else an empty string.
+        The result of :func:`of_revision`, or an empty mapping; and the reason if it is empty, else an empty string.
     """
     known = read_object(folder / "config.json").get(KEY)
     if isinstance(known, dict):
@@ -86,7 +86,7 @@ def portable_config(config: Mapping[str, Any], decision: Decision, made_by: Mapp
     Args:
         config: What `config.json` of the model holds.
         decision: The rule, as `models/decision.json` has it.
-        made_by: What :func:`provenance` returned, or nothing where it is not known.
+        made_by: The result of :func:`of_revision`; empty if unknown.
     """
     return {**config, KEY: {**made_by, "decision": decision.to_dict()}}
 

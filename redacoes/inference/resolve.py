@@ -1,4 +1,4 @@
-"""Where a trained model is, by the name that a user gives it: a folder, a revision of this project, or the Hub."""
+"""Find a trained model by the name that a user gives: a folder, a revision of this project, or the Hub."""
 
 import re
 import tempfile

@@ -1,4 +1,4 @@
-"""A trained model as a function from essays to scores. Files of essays are in `scoring_files`."""
+"""A trained model as a function from essays to scores. Files of essays are in `batch`."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -69,7 +69,7 @@ class Scorer:
         digest: A hash of all that a score depends on.
         classifier: The model in TensorFlow; None in ONNX Runtime.
         threads: Where batches are computed side by side, one on each processor.
-        points: Of the file that was learnt from, for one step of the score, as `portable.load_points` has them.
+        points: Of the file that was learnt from, for one step of the score, as `metadata.load_points` has them.
     """
 
     tokenizer: Any
@@ -151,7 +151,7 @@ class Scorer:
         The next window is tokenized while one is computed, and no more than those two are in memory.
 
         Args:
-            windows: What the caller knows each window by, and its essays.
+            windows: The caller's key of each window, and its essays.
         """
         with ThreadPoolExecutor(1, thread_name_prefix="tokenize") as ahead:
             encoded = ((key, ahead.submit(self._read, texts)) for key, texts in windows)

@@ -60,7 +60,7 @@ class Essays(NamedTuple):
 
     @classmethod
     def read(cls, data: Data) -> "Essays":
-        """Read the CSV of `data`, as the stage prepare does; see `corpus.read`."""
+        """Read the CSV of `data`, as the stage prepare does; see `training_csv.read`."""
         rows = training_csv.read(data.csv, data)
         texts, prepared = gather(rows, False, lambda essays: [essay["essay"] for essay in essays])
         return cls(prepared.lines, texts, prepared.scores, prepared.groups, prepared.copies, data.max_score + 1)

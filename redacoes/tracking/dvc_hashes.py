@@ -1,6 +1,6 @@
-"""Hashes of files and folders as DVC has them, every byte read again: what DVC remembers of them is not trusted.
+"""DVC's hashes of files and folders, computed from every byte: hashes that DVC has stored are not trusted.
 
-DVC is imported when it is needed and not before.
+DVC is imported only when it is needed.
 """
 
 import re
@@ -12,14 +12,14 @@ HASH = re.compile(r"[0-9a-f]{32}(\.dir)?")
 
 
 def folder_md5(folder: Path) -> str:
-    """Return the hash that DVC has of a folder, of which no file is ignored: that of a list of its files' hashes."""
+    """Return DVC's hash of a folder: the hash of the list of its files' hashes. No file is ignored."""
     reader = Reader()
     files = (path for path in folder.rglob("*") if path.is_file())
     return list_md5({path.relative_to(folder).as_posix(): reader.hash(path) for path in files})
 
 
 def list_md5(files: Mapping[str, str]) -> str:
-    """Return the hash that DVC has of a folder with these files, whose hashes are given."""
+    """Return DVC's hash of a folder, from the hash of each file."""
     from dvc_data.hashfile.hash_info import HashInfo
     from dvc_data.hashfile.tree import Tree
 
@@ -44,7 +44,7 @@ class Reader:
         self.hashes: dict[tuple[int, int, str], str] = {}
 
     def hash(self, path: Path, algorithm: str = "md5") -> str:
-        """Return the hash of a file, empty where there is none; why it cannot be read, which is no hash, otherwise."""
+        """Return the hash of a file, an empty string if it is missing, or the reason why it cannot be read."""
         from dvc_data.hashfile.hash import fobj_md5
         from tqdm.utils import CallbackIOWrapper
 

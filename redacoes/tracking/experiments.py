@@ -1,4 +1,4 @@
-"""What DVC's experiments differ in and how well they grade: the little of `dvc exp show` that fits on a screen."""
+"""List DVC's experiments with their changed parameters and main metrics, short enough for a screen."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Experiment:
         base: The name of the commit that it is compared with; None for such a commit itself.
         changed: The parameters that differ from those of `base`, by their whole names; None for one that is not there.
         state: success, queued, running or failed; unreadable where its parameters cannot be read.
-        headline: As `compare.headline` gave it; empty where there are no figures.
+        headline: As `comparison.headline` gave it; empty where there are no figures.
     """
 
     name: str
@@ -63,7 +63,7 @@ def found(root: Path, revisions: Sequence[str] = (), everywhere: bool = False) -
 
 
 def listed(states: Sequence[Any]) -> list[Experiment]:
-    """Return what :func:`found` does of DVC's own states of the workspace and of commits."""
+    """Return the rows of :func:`found` from DVC's states of the workspace and of commits."""
     workspace, *bases = states
     rows = [_experiment(workspace, WORKSPACE, bases[0])]
     for base in bases:

@@ -1,9 +1,9 @@
-"""Every output, and every object of it in the DVC cache, hashed anew and held against dvc.lock.
+"""Hash every output and its objects in the DVC cache, and compare the hashes with dvc.lock.
 
 DVC trusts cache objects that are read-only, remotes without `verify = true`, and files whose time and size are those
-that it remembers: a byte flipped in any of them passes `dvc pull`, `dvc checkout` and `dvc repro`. Here nothing is
-trusted but dvc.lock and the .dvc files, which git keeps. Nothing is changed: what is wrong is named, with the commands
-that mend it. DVC is imported when it is needed and not before, and TensorFlow never.
+that it remembers: a byte flipped in any of them passes `dvc pull`, `dvc checkout` and `dvc repro`. This module trusts
+only dvc.lock and the .dvc files, which git keeps. It changes nothing, and reports each fault with the command that
+repairs it. DVC is imported only when it is needed, and TensorFlow never.
 """
 
 import json
@@ -24,7 +24,7 @@ Kind = Literal["corrupt", "missing", "unexpected", "unsafe", "absent"]
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is not as dvc.lock has it.
+    """A difference between dvc.lock and the files.
 
     Attributes:
         kind: corrupt (other bytes than dvc.lock names), missing (half of something is here, and this is not, or it
@@ -56,7 +56,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Report:
-    """What was looked at, and what is not as it should be.
+    """The result of a check: what was hashed, and what is wrong.
 
     Attributes:
         findings: In the order of the outputs.

@@ -1,4 +1,4 @@
-"""What made a revision's model: commit, parameters, data, packages and metrics, and whether all of it still fits."""
+"""Find what made a revision's model: commit, parameters, data, packages and metrics, and whether it is current."""
 
 import json
 from pathlib import Path
@@ -18,9 +18,9 @@ def describe(revision: Revision) -> dict[str, Any]:
 
     Returns:
         ``revision``, ``commit`` (hash, date and subject; of HEAD for the workspace, None for what is not in git),
-        ``parameters``, ``data`` (file, hash, where it comes from, rows and splits), ``environment`` (packages that
-        results depend on), ``metrics`` (of the test essays, with the ends of their intervals), ``best_baseline`` (as
-        `compare.with_best_baseline` has it; None where the revision does not), and, for the workspace of a clone alone,
+        ``parameters``, ``data`` (file, hash, source, rows and splits), ``environment`` (packages that results depend
+        on), ``metrics`` (of the test essays, with intervals), ``best_baseline`` (see
+        `comparison.with_best_baseline`; None if the revision has none), and, only for the workspace of a clone,
         ``stale`` (reasons by stage) and ``problems`` (of DVC's own files, with the remedy).
 
     Raises:
@@ -42,7 +42,7 @@ def describe(revision: Revision) -> dict[str, Any]:
 
 
 def problems(root: Path) -> list[str]:
-    """Return what a killed process has left in DVC's own files that DVC does not mend by itself, with the remedy."""
+    """Return damage that a killed process left in DVC's own files, with the remedy."""
     rwlock = root / RWLOCK
     try:
         json.loads(rwlock.read_text(encoding="utf-8") or "{}") if rwlock.exists() else {}

@@ -1,4 +1,4 @@
-"""What a revision of this project holds: parameters, lock, metrics and predictions, wherever git and DVC keep them.
+"""Read a revision's parameters, lock, metrics and predictions from git, the DVC cache or a remote.
 
 A revision is a branch, a tag, a commit, the name of an experiment, or the workspace. Files come from git, the cache or
 a remote, through DVC's own file system; nothing is checked out.
@@ -169,14 +169,14 @@ class Revision:
 
 
 def names(root: Path) -> list[str]:
-    """Return the names by which :class:`Revision` knows what git holds, and that of the workspace."""
+    """Return the names that :class:`Revision` accepts: branches, tags, experiments and the workspace."""
     command = ["git", "for-each-ref", "--format=%(refname)"]
     listed = run(command, cwd=root, capture_output=True, text=True, check=False).stdout.splitlines()
     return [WORKSPACE, *(found["name"] for found in map(REF.fullmatch, listed) if found)]
 
 
 class Folder(Revision):
-    """The files of a folder that is no clone, read as those of a workspace: what a container holds."""
+    """The files of a folder that is not a git clone, such as in a container, read as a workspace."""
 
     in_git = False
 

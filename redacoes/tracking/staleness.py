@@ -1,7 +1,7 @@
-"""Which stages dvc.lock records no run of, as code, parameters and data are now.
+"""Find stages whose entry in dvc.lock is stale: code, parameters or data have changed since the recorded run.
 
-Outputs may be absent, as in a clone that has pulled nothing: what dvc.lock says is checked all the same. Whether an
-absent output is what dvc.lock says of it, only a pull and `redacoes verify` can tell.
+Outputs may be absent, as in a clone that has pulled nothing: their entries in dvc.lock are checked all the same. The
+bytes of an absent output are checked only by a pull and `redacoes verify`.
 """
 
 import json
@@ -65,7 +65,7 @@ def stale(folder: Path) -> dict[str, list[str]]:
 def _changes(
     folder: Path, changes: list[Any], run: dict[str, Any], made: dict[str, tuple[str, str]]
 ) -> Iterator[tuple[str, str]]:
-    """Yield each path that `dvc status` names and what is wrong with it, but for what a pull would bring back."""
+    """Yield each path that `dvc status` names, and what is wrong with it. Outputs that a pull restores are left out."""
     recorded = {item["path"] for item in [*run.get("deps", []), *run.get("outs", [])]}
     for change in changes:
         if isinstance(change, str):  # "changed command"

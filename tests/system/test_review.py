@@ -136,7 +136,9 @@ def test_the_report_holds_what_compare_says_and_what_metrics_differ(make_clone: 
     metrics = json.loads(clone.text("metrics/headline.json"))
     metrics["test"]["qwk"] += 1
     (clone.path / "metrics/headline.json").write_text(json.dumps(metrics), encoding="utf-8")
-    (clone.path / "redacoes/cli/__main__.py").write_text("import sys\nprint('compared', *sys.argv[1:])\n", encoding="utf-8")
+    (clone.path / "redacoes/cli/__main__.py").write_text(
+        "import sys\nprint('compared', *sys.argv[1:])\n", encoding="utf-8"
+    )
     clone.git("add", "-A")
     clone.git("commit", "-qm", "Score better")
     summary = clone.path.with_name("página")

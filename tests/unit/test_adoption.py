@@ -21,7 +21,7 @@ ESSAYS = [row["essay"] for row in synthetic.essays(60, 3)]
 
 
 class Adopted(NamedTuple):
-    """What was found by key, why, and the essays that `corpus` reads of the file with it."""
+    """What was found by key, why, and the essays that `training_csv` reads of the file with it."""
 
     values: dict[str, Any]
     why: dict[str, str]
