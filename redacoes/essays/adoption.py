@@ -56,7 +56,7 @@ class Asked(NamedTuple):
     encoding: str | None = None
 
 
-class Finding(NamedTuple):
+class Setting(NamedTuple):
     """What a parameter must be, and why."""
 
     key: str
@@ -113,10 +113,10 @@ class _Table(NamedTuple):
 
     columns: list[_Column]
     origin: str
-    form: list[Finding]
+    form: list[Setting]
 
 
-def look(path: Path, asked: Asked, params: Params, target: str, draft: Path) -> list[Finding]:
+def look(path: Path, asked: Asked, params: Params, target: str, draft: Path) -> list[Setting]:
     """Return the parameters that a file needs, after reading it as `prepare` does.
 
     Args:
@@ -137,7 +137,7 @@ def look(path: Path, asked: Asked, params: Params, target: str, draft: Path) -> 
     score = _choose(path, "score", asked.score, left)
     group = _group(path, asked.group, [column for column in left if column.name != score.value])
     scores = next(column for column in left if column.name == score.value)
-    found = [Finding("data.csv", target, table.origin), *table.form, essay, score, group, _scale(path, asked, scores)]
+    found = [Setting("data.csv", target, table.origin), *table.form, essay, score, group, _scale(path, asked, scores)]
     data = params.data.model_copy(update={finding.key.removeprefix("data."): finding.value for finding in found})
     found.append(_rounding(data, scores))
     data = data.model_copy(update={"rounding": found[-1].value})
@@ -162,8 +162,8 @@ def _sheet(path: Path, asked: Asked, draft: Path) -> _Table:
         columns = _columns(path, written())
     others = f"; not: {', '.join(map(repr, sheet.others))} (--sheet)" if sheet.others else ""
     form = [
-        Finding("data.delimiter", ",", "what a workbook becomes"),
-        Finding("data.encoding", "utf-8", "what a workbook becomes"),
+        Setting("data.delimiter", ",", "what a workbook becomes"),
+        Setting("data.encoding", "utf-8", "what a workbook becomes"),
     ]
     return _Table(columns, f"sheet {sheet.name!r} of {path.name}{others}", form)
 
@@ -184,8 +184,8 @@ def _csv(path: Path, asked: Asked, form: Form, draft: Path) -> _Table:
             columns = _columns(path, (fields for _, fields in training_csv.rows(lines, delimiter, str(path))))
     seen = "its bytes are no UTF-8" if encoding == "cp1252" else "its bytes"
     found = [
-        Finding("data.delimiter", delimiter, "as asked" if asked.delimiter else "the header"),
-        Finding("data.encoding", encoding, "as asked" if asked.encoding else seen),
+        Setting("data.delimiter", delimiter, "as asked" if asked.delimiter else "the header"),
+        Setting("data.encoding", encoding, "as asked" if asked.encoding else seen),
     ]
     return _Table(columns, f"a copy of {path.name}", found)
 
@@ -222,11 +222,11 @@ def _asked(path: Path, what: str, name: str, columns: Sequence[_Column]) -> _Col
     return columns[known.index(name)]
 
 
-def _choose(path: Path, what: str, asked: str | None, columns: Sequence[_Column]) -> Finding:
+def _choose(path: Path, what: str, asked: str | None, columns: Sequence[_Column]) -> Setting:
     """Return the column of the essay or the score. Raises UserError if it is ambiguous."""
     key = f"data.{what}_column"
     if asked:
-        return Finding(key, _asked(path, what, asked, columns).name, "as asked")
+        return Setting(key, _asked(path, what, asked, columns).name, "as asked")
     if what == "essay":
         texts = [column for column in columns if not column.is_of_numbers and column.is_of_own_values]
         fit = [column for column in texts if column.length >= LONG] or [
@@ -248,45 +248,45 @@ def _choose(path: Path, what: str, asked: str | None, columns: Sequence[_Column]
     why = "its name" if min(ranks) < UNNAMED else f"the only one of {trait}"
     others = [repr(column.name) for column in fit if column is not best[0]]
     also = f"; {trait} as well: {', '.join(others)}" if others else ""
-    return Finding(key, best[0].name, f"{why}{also}")
+    return Setting(key, best[0].name, f"{why}{also}")
 
 
-def _group(path: Path, asked: str | None, columns: Sequence[_Column]) -> Finding:
+def _group(path: Path, asked: str | None, columns: Sequence[_Column]) -> Setting:
     """Return the column of the theme, found by its name. Other candidates are named in the reason."""
     key = "data.group_column"
     if asked == "":
-        return Finding(key, None, "as asked")
+        return Setting(key, None, "as asked")
     if asked:
-        return Finding(key, _asked(path, "group", asked, columns).name, "as asked")
+        return Setting(key, _asked(path, "group", asked, columns).name, "as asked")
     named = sorted((rank(column.name, "group"), place) for place, column in enumerate(columns))
     if named and named[0][0] < UNNAMED:
         column = columns[named[0][1]]
         count = len(column.values)
         if count < THEMES:
-            return Finding(key, None, f"{column.name!r} has only {count} values, too few to divide")
+            return Setting(key, None, f"{column.name!r} has only {count} values, too few to divide")
         if column.is_of_own_values:
-            return Finding(key, None, f"nearly every row has a {column.name!r} of its own")
-        return Finding(key, column.name, f"its name; {count} values")
+            return Setting(key, None, f"nearly every row has a {column.name!r} of its own")
+        return Setting(key, column.name, f"its name; {count} values")
     others = [
         f"{column.name!r} ({len(column.values)} values)"
         for column in columns
         if len(column.values) >= THEMES and not column.is_of_own_values and not column.is_of_numbers
     ]
-    return Finding(key, None, f"--group-column could name {' or '.join(others)}" if others else "no column of themes")
+    return Setting(key, None, f"--group-column could name {' or '.join(others)}" if others else "no column of themes")
 
 
-def _scale(path: Path, asked: Asked, scores: _Column) -> Finding:
+def _scale(path: Path, asked: Asked, scores: _Column) -> Setting:
     key, highest = "data.score_scale", scores.highest
     if asked.scale:
-        return Finding(key, asked.scale, "as asked")
+        return Setting(key, asked.scale, "as asked")
     scale = next((scale for scale in SCALES if highest <= scale), None)
     if scale is None:
         raise UserError(f"{path}: a score is {highest}, and no exam's scale goes so far; --scale gives the highest one")
     other = f"; --scale where it can hold no more than {highest}" if highest <= scale / 2 else ""
-    return Finding(key, scale, f"the highest score is {highest}{other}")
+    return Setting(key, scale, f"the highest score is {highest}{other}")
 
 
-def _rounding(data: Data, scores: _Column) -> Finding:
+def _rounding(data: Data, scores: _Column) -> Setting:
     key, exact = "data.rounding", data.model_copy(update={"rounding": "error"})
     for text in sorted(scores.values):
         try:
@@ -294,11 +294,11 @@ def _rounding(data: Data, scores: _Column) -> Finding:
         except training_csv.InvalidRowError as invalid:
             if invalid.reason == "score_not_whole":
                 value = data.rounding if data.rounding != "error" else "half_up"
-                return Finding(key, value, f"{text!r}, for one, is not whole on the scale of 0 to {data.max_score}")
-    return Finding(key, "error", f"all scores are whole on the scale of 0 to {data.max_score}")
+                return Setting(key, value, f"{text!r}, for one, is not whole on the scale of 0 to {data.max_score}")
+    return Setting(key, "error", f"all scores are whole on the scale of 0 to {data.max_score}")
 
 
-def _rows(draft: Path, data: Data, params: Params, name: str) -> list[Finding]:
+def _rows(draft: Path, data: Data, params: Params, name: str) -> list[Setting]:
     """Read all rows as `prepare` does. Return how to treat unusable rows, and which split strategy to use."""
     strategy: str = "grouped" if data.group_column else params.split.strategy.replace("grouped", "shuffled")
     lenient = {"invalid_rows": "drop", "duplicates": "keep" if data.duplicates == "keep" else "drop"}
@@ -312,22 +312,22 @@ def _rows(draft: Path, data: Data, params: Params, name: str) -> list[Finding]:
         first = _first_fault(draft, data).replace(str(draft), name)
         if invalid > (1 - SURE) * counted.read:
             raise UserError(f"{invalid} of {counted.read} rows cannot be used; the first: {first}")
-        found.append(Finding("data.invalid_rows", "drop", f"{invalid} of {counted.read}; the first: {first}"))
+        found.append(Setting("data.invalid_rows", "drop", f"{invalid} of {counted.read}; the first: {first}"))
     if copies:
         others = counted.dropped.get("duplicate_with_another_score")
         told = f"{copies} copies of an essay{f', {others} with another score' if others else ''}: the first is kept"
-        found.append(Finding("data.duplicates", "drop", told))
+        found.append(Setting("data.duplicates", "drop", told))
     split = params.split.model_copy(update={"strategy": strategy})
     parts = assign(prepared.scores, prepared.groups, prepared.copies, split)
     told = ", ".join(f"{len(rows)} {part}" for part, rows in parts.items())
     whole = f"; no {data.group_column!r} on two sides" if data.group_column else ""
-    found.append(Finding("split.strategy", strategy, f"{told}{whole}"))
+    found.append(Setting("split.strategy", strategy, f"{told}{whole}"))
     most = min(POSITIONS, params.checkpoint.max_positions)
     now = params.tokenize.max_length
     cut = (TOKENS * words > now).mean()
     if now < most and cut > 1 - SURE:
         told = f"of {sorted(words)[len(words) // 2]} words in the middle, {cut:.0%} may have more than {now} tokens"
-        found.append(Finding("tokenize.max_length", most, told))
+        found.append(Setting("tokenize.max_length", most, told))
     return found
 
 

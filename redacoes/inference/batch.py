@@ -33,7 +33,7 @@ NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{0,14}[1-9])?")  # as a program wr
 
 
 @dataclass
-class Progress:
+class BatchProgress:
     """How far a run has come.
 
     Attributes:
@@ -147,7 +147,7 @@ def score(
     output: Output,
     reject: Callable[[Reject], None],
     points: float | None = None,
-) -> Iterator[Progress]:
+) -> Iterator[BatchProgress]:
     """Score a file of essays into parts of `output`, in its order, and yield the progress after each window.
 
     Args:
@@ -157,7 +157,7 @@ def score(
         reject: Called with each row that cannot be scored. What it raises stops the run.
         points: Those of `in_points`, where its columns are written as well.
     """
-    progress = Progress()
+    progress = BatchProgress()
     digest = scorer.digest if points is None else f"{scorer.digest}{points}"
 
     def todo() -> Iterator[tuple[tuple[Path, Window], list[str]]]:

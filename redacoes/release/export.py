@@ -44,7 +44,7 @@ BATCH = 16
 
 
 @dataclass(frozen=True)
-class Report:
+class Conversion:
     """How an export differs from its model.
 
     Attributes:
@@ -104,7 +104,7 @@ def export(
     made_by: Mapping[str, Any],
     essays: Sequence[str],
     tokenize: Tokenize,
-) -> Report:
+) -> Conversion:
     """Export the classifier in `source`, with tokenizer, configuration and decision rule, whole or not at all.
 
     Args:
@@ -149,7 +149,7 @@ def export(
             config[metadata.KEY]["export"]["int8"] = quantized
         write_json(folder / "config.json", config)
         write_json(folder / metadata.DECISION, decision.to_dict())
-    return Report(len(few), difference, quantized)
+    return Conversion(len(few), difference, quantized)
 
 
 def _tensorflow(source: Path) -> tuple[Runner, Callable[[Path, Form], None]]:

@@ -10,7 +10,7 @@ from redacoes.web import batch, batch_views, reports, views
 from redacoes.web.batch import ROWS, BatchSummary
 from redacoes.web.batch_views import called
 from redacoes.web.parts import Files, as_api_error, in_place
-from redacoes.web.reports import Report
+from redacoes.web.reports import StudentReport
 from redacoes.web.service import MEGABYTES, RefusedError, Service
 from redacoes.web.texts import say
 
@@ -156,9 +156,9 @@ class ClassTab:
             return views.refusal(refused)
         return views.answer(found, self.service.points, language, called(name, number, language))
 
-    def _report(self, number: int, name: str, text: str, notes: Notes, language: Language) -> Report:
+    def _report(self, number: int, name: str, text: str, notes: Notes, language: Language) -> StudentReport:
         found = self.service.score(text, language)
-        return Report(number, called(name, number, language), found, *notes.get(number, ("", "")))
+        return StudentReport(number, called(name, number, language), found, *notes.get(number, ("", "")))
 
     def print_one(
         self,

@@ -48,7 +48,7 @@ article + article { break-before: page; margin-top: 4rem }
 
 
 @dataclass(frozen=True)
-class Report:
+class StudentReport:
     """The contents of a report.
 
     Attributes:
@@ -66,14 +66,14 @@ class Report:
     comment: str
 
 
-def page(reports: Sequence[Report], service: Service, language: Language) -> str:
+def page(reports: Sequence[StudentReport], service: Service, language: Language) -> str:
     """Return reports as one page; each begins on a new sheet."""
     articles = "\n".join(_article(report, service, language) for report in reports)
     title = say("report_title", language) + (f": {reports[0].name}" if len(reports) == 1 else "")
     return document(title, articles, language, STYLE)
 
 
-def _article(report: Report, service: Service, language: Language) -> str:
+def _article(report: StudentReport, service: Service, language: Language) -> str:
     found, points = report.answer, service.points
     parts = [
         f"<h1>{escape(say('report_title', language))}: {escape(report.name)}</h1>",
@@ -109,7 +109,7 @@ def _moved(effects: Sequence[Attribution], points: float, language: Language) ->
     return [f"<h3>{escape(say('moved', language))}</h3>", table(header, rows, numbers=1)]
 
 
-def _teacher(report: Report, language: Language) -> list[str]:
+def _teacher(report: StudentReport, language: Language) -> list[str]:
     """Return the teacher's score and comment, or lines to write them on."""
     own = escape(report.own) if report.own else '<span class="line short"></span>'
     comment = f'<p class="written">{escape(report.comment)}</p>' if report.comment else LINE * LINES
@@ -122,13 +122,13 @@ def _teacher(report: Report, language: Language) -> list[str]:
     ]
 
 
-def file_name(report: Report, width: int = 0) -> str:
+def file_name(report: StudentReport, width: int = 0) -> str:
     """Return a report's file name: the row's number in `width` digits, and the letters of the student's name."""
     letters = re.sub(r"[^\w]+", " ", unicodedata.normalize("NFC", report.name)).strip()
     return f"{report.number:0{width}d} {letters[:LENGTH].strip()}".strip() + ".html"
 
 
-def write_zip(reports: Sequence[Report], service: Service, language: Language, path: Path) -> None:
+def write_zip(reports: Sequence[StudentReport], service: Service, language: Language, path: Path) -> None:
     """Write one page for each report, and one page of all, which prints faster.
 
     Args:

@@ -35,10 +35,12 @@ MADE_BY = {"commit": "0" * 40, "splits_md5": "1.dir", "params_sha256": "2"}
 
 
 @pytest.fixture(scope="module")
-def make_export(make_scorer, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Path, export.Report]]:
-    made: dict[str, tuple[Path, export.Report]] = {}
+def make_export(
+    make_scorer, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], tuple[Path, export.Conversion]]:
+    made: dict[str, tuple[Path, export.Conversion]] = {}
 
-    def make(family: str) -> tuple[Path, export.Report]:
+    def make(family: str) -> tuple[Path, export.Conversion]:
         if family not in made:
             out = tmp_path_factory.mktemp("exportado") / "saída"
             made[family] = out, export.export(make_scorer(family), "onnx", False, out, MADE_BY, ESSAYS, TOKENIZE)

@@ -255,11 +255,11 @@ def test_a_class_that_is_longer_than_what_is_shown_says_so() -> None:
     assert "The others are in the files" in batch_views.many(a_class([5, *[0] * 10]), 1.0, "en")
 
 
-def printed(service: Service, *noted: tuple[str, str]) -> list[reports.Report]:
+def printed(service: Service, *noted: tuple[str, str]) -> list[reports.StudentReport]:
     essays = ["A educação é um direito. Não é <b>?", "O trânsito cresce."]
     names = ["Ana / Souza", "Redação 12"]
     return [
-        reports.Report(place, name, service.score(text, "pt"), *(noted or [("", "")] * 2)[at])
+        reports.StudentReport(place, name, service.score(text, "pt"), *(noted or [("", "")] * 2)[at])
         for at, (place, name, text) in enumerate(zip((3, 12), names, essays, strict=True))
     ]
 

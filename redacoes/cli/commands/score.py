@@ -69,9 +69,9 @@ def run(options: argparse.Namespace) -> int:
 def _score(source: Any, scorer: Any, output: Any, rejected: "_Rejects", points: bool) -> None:
     from tqdm import tqdm
 
-    from redacoes.inference.batch import Progress, score
+    from redacoes.inference.batch import BatchProgress, score
 
-    start, progress = time.monotonic(), Progress()
+    start, progress = time.monotonic(), BatchProgress()
     with tqdm(unit=" essays", disable=not sys.stderr.isatty()) as bar:
         for progress in score(source, scorer, output, rejected.add, scorer.points if points else None):
             if progress.share:
