@@ -1,4 +1,4 @@
-"""Grading Brazilian-Portuguese essays: the library that the stages share.
+"""Grade essays in Brazilian Portuguese: the library of the stages, the commands and the page.
 
 These settings must come before TensorFlow or a Hugging Face library is imported, so they are the first lines of the
 package.
@@ -8,8 +8,8 @@ import os
 from importlib import import_module
 from typing import Any
 
-os.environ["TF_USE_LEGACY_KERAS"] = "1"  # transformers and DVCLive must see one and the same Keras
-os.environ["KERAS_HOME"] = os.devnull  # Keras reads float type and epsilon from a file at home, and writes one
+os.environ["TF_USE_LEGACY_KERAS"] = "1"  # transformers and DVCLive must use the same Keras
+os.environ["KERAS_HOME"] = os.devnull  # else Keras reads float type and epsilon from a file in the home folder
 OFFLINE = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}  # the user's own setting
 os.environ["HF_HUB_OFFLINE"] = "1"  # only redacoes.learning.hub downloads
 os.environ["HF_HUB_DISABLE_XET"] = "1"  # Xet downloads cannot be resumed

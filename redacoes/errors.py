@@ -1,4 +1,4 @@
-"""The exception for a user's mistake, how it ends a process, and the help that its messages share."""
+"""Errors that a user can correct: the exceptions, how they end a process, and helpers for their messages."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Outputs that appear whole or not at all, and JSON."""
+"""Write outputs whole or not at all, and read and write JSON."""
 
 import glob
 import json
@@ -47,7 +47,7 @@ def whole(target: Path) -> Iterator[Path]:
         target: The file or folder to write, on any file system. An existing target is replaced.
 
     Yields:
-        A path in a new folder beside it, which does not exist yet. If this process is killed, the next writer of
+        A path that does not exist yet, in a new folder beside `target`. If this process is killed, the next writer of
         `target` removes the folder.
     """
     target = target.absolute()
@@ -73,7 +73,7 @@ def _put(draft: Path, target: Path, aside: Path) -> None:
 
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """Yield a new folder in `WORK`, and remove it. After a kill, the next process that asks for one removes it."""
+    """Yield a new folder in `WORK`, and remove it at the end. After a kill, the next call removes it."""
     WORK.mkdir(exist_ok=True)
     _sweep(WORK, "")
     with tempfile.TemporaryDirectory(dir=WORK, prefix=f"{os.getpid()}-") as folder:
@@ -89,7 +89,7 @@ def _sweep(folder: Path, prefix: str) -> None:
 
 
 def abandoned(draft: Path, pid: int) -> bool:
-    """Tell whether the process `pid` that made the folder `draft` is gone, even where another one has its id now."""
+    """Return whether the process that made the folder `draft` is gone, even if another process has its id `pid` now."""
     try:
         process = psutil.Process(pid)
         begun: float = process.create_time()
@@ -106,7 +106,7 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
 
 
 def read_json(path: str | Path) -> Any:
-    """Return what the UTF-8 JSON file at `path` holds."""
+    """Return the content of the UTF-8 JSON file at `path`."""
     return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
@@ -114,7 +114,7 @@ def read_object(path: Path) -> dict[str, Any]:
     """Return the JSON object in a file that another program wrote.
 
     Raises:
-        UserError: The file is missing, is not JSON, or holds something else than an object.
+        UserError: The file is missing, is not JSON, or does not hold an object.
     """
     try:
         values = read_json(path)

@@ -13,9 +13,9 @@ def say(texts: Mapping[str, tuple[str, str]], key: str, language: Language, **va
 
     Args:
         texts: Each text in Portuguese and in English.
-        key: Which text.
-        language: Which of the two.
-        values: For the fields of the text.
+        key: The key of the text.
+        language: The language.
+        values: Values for the fields of the text.
     """
     return texts[key][language == "en"].format(**values)
 

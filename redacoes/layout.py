@@ -1,7 +1,7 @@
 """Paths of the workflow's files in the project folder, for code that reads them after a run.
 
 Stage scripts and `dvc.yaml` name their own inputs and outputs, so no stage depends on this file.
-tests/unit/test_dag.py holds the paths to `dvc.yaml`.
+tests/unit/test_dag.py checks the paths against `dvc.yaml`.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Edits of `params.yaml` that leave comments and layout as they are. Which values are legal is in `params`."""
+"""Edit `params.yaml` and keep its comments and layout. `params` defines which values are legal."""
 
 import sys
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ from redacoes.files import write_whole
 
 
 def values(text: str) -> dict[str, str]:
-    """Return the value of each key of a parameter file, ``section.key``, as the file writes it."""
+    """Return the value of each key, ``section.key``, as it is written in the text of a parameter file."""
     return {key: text[begin:end].strip() for key, (begin, end) in _leaves(text)}
 
 

@@ -156,7 +156,7 @@ class Train(Section):
 
 
 class Settled(Train):
-    """Fine-tuning, with the nulls that follow from the checkpoint filled in; see `defaults`."""
+    """Fine-tuning, with the nulls that depend on the checkpoint filled in; see `defaults`."""
 
     epochs: Annotated[int, Field(ge=0)]
     learning_rate: Annotated[float, Field(gt=0)]
@@ -299,7 +299,7 @@ def load(path: str | Path) -> Params:
 
 
 def parse(text: str, path: str | Path) -> Params:
-    """Return the parameters in the text of a file; see `load`. `path` is what a message calls it."""
+    """Return the parameters in the text of a file; see `load`. Messages name the file `path`."""
     try:
         values = YAML(typ="safe", pure=True).load(text)
     except YAMLError as error:

@@ -1,4 +1,4 @@
-"""Run a stage script: validate the parameters, turn a user's mistake into one sentence, and leave no orphan."""
+"""Run a stage script: validate the parameters, report a user's mistake in one sentence, and end if DVC is killed."""
 
 import ctypes
 import os
@@ -21,7 +21,7 @@ def run(main: Callable[[params.Params], None], refused: str = "") -> None:
     """Validate `params.yaml`, call `main` with it, and exit non-zero with one sentence on stderr if that fails.
 
     Args:
-        main: What the stage does.
+        main: The work of the stage.
         refused: Added to the message if `params.yaml` is not legal.
     """
     if "DVC_STAGE" in os.environ:  # set by DVC; a stage that is run by hand may outlive its shell
@@ -37,8 +37,9 @@ def run(main: Callable[[params.Params], None], refused: str = "") -> None:
 def die_with_parent() -> None:
     """Make this process die with its parent.
 
-    If DVC is killed, its stage goes on, and may later overwrite the outputs of another run. On Linux the kernel kills
-    it. On other systems, and if a shell between DVC and the stage outlives DVC, a thread watches the parents.
+    If DVC is killed, its stage would go on, and could later overwrite the outputs of another run. On Linux the kernel
+    kills the stage. A thread watches the parents for other systems, and for a shell between DVC and the stage that
+    outlives DVC.
     """
     ancestors = []
     for ancestor in psutil.Process().parents():

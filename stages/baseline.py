@@ -1,4 +1,4 @@
-"""Measure what a model must beat, and fit the text regression of the rule ordinal: python -m stages.baseline."""
+"""Measure the baselines, and fit the text regression of the rule ordinal: python -m stages.baseline."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Grade every essay by a model that has not seen it: python -m stages.crossval. Off by default, and quick then."""
+"""Cross-validate: grade each essay by a model that has not seen it: python -m stages.crossval. Off by default."""
 
 import shutil
 from pathlib import Path
@@ -28,7 +28,7 @@ def main(params: Params) -> None:
 
 
 def measured(params: Params) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Return the metrics and the rows of all folds. TensorFlow is imported here, since this stage is mostly off."""
+    """Return the metrics and the rows of all folds. TensorFlow is imported here, since this stage is usually off."""
     from redacoes.learning import checkpoint, crossval, model, refit, resume
 
     settings, rule, words = params.crossval, params.decision.rule, params.baseline

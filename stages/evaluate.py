@@ -27,7 +27,7 @@ OUTPUTS = (
 
 
 def main(params: Params) -> None:
-    """Write `models/decision.json` and what `metrics/` holds of the scorer."""
+    """Write `models/decision.json`, and the scorer's metrics and tables in `metrics/`."""
     evaluate = params.evaluate
     model.configure(params.train.threads, params.train.seed)
     parts, essays = arrow.load("data/tokenized"), arrow.load("data/splits")

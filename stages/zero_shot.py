@@ -1,4 +1,4 @@
-"""Grade by entailment, with no training: python -m stages.zero_shot. Off by default, and quick then."""
+"""Grade by entailment, without training: python -m stages.zero_shot. Off by default."""
 
 import shutil
 from pathlib import Path
@@ -20,7 +20,7 @@ def main(params: Params) -> None:
 
 
 def measured(params: Params) -> dict[str, Any]:
-    """Return the metrics of validation and test. TensorFlow is imported here, since this stage is mostly off."""
+    """Return the metrics of validation and test. TensorFlow is imported here, since this stage is usually off."""
     import numpy as np
 
     from redacoes.essays import arrow
@@ -54,7 +54,7 @@ def measured(params: Params) -> dict[str, Any]:
     for name, part in parts.items():
         hypotheses = zero_shot.hypotheses(settings.hypothesis_template, part.features["score"].names)
         pairs = zero_shot.Pairs(tokenizer, part["essay"], hypotheses, settings.max_length)
-        # if split.validation is test, the two parts are one, and are computed once
+        # if split.validation is test, both parts have the same rows, which are computed once
         logits = zero_shot.entailment(pairs, forward, column, settings.batch_size, progress / contents[name])
         scores[name], probabilities[name] = np.asarray(part["score"]), softmax(logits)
     decision = Decision.fit(alone(params.decision.rule), probabilities["validation"], scores["validation"])

@@ -1,1 +1,1 @@
-"""Essays as they come in: files, text, columns, splits, and the features of their surface."""
+"""Read and clean essays, divide them into splits, and compute features of their surface."""

@@ -24,27 +24,28 @@ from redacoes.formatting import beginning
 from redacoes.params import Data, Params
 
 TABLES = {".csv", ".tsv", ".txt"}
-LONG = 200  # mean characters from which a column may hold essays, whatever its name
-SHORT = 40  # most characters of a number or of the name of a theme
-MOST = 10_000  # distinct values of a column that are kept
+LONG = 200  # characters: smallest mean length of a column that may hold essays, whatever its name
+SHORT = 40  # characters: longest number or name of a theme
+MOST = 10_000  # distinct values kept per column
 SURE = 0.9  # share of values or rows for which a condition must hold
-THEMES = 10  # fewer themes make parts that say nothing about new themes
+THEMES = 10  # minimum for a grouped split; with fewer, its parts say nothing about new themes
 SCALES = (10, 100, 1000)  # the highest scores of exams
-TOKENS = 1.5  # per word: on Essay-BR 1.4 with e5's vocabulary, and 1.75 with one of 2,000 pieces from scratch
+TOKENS = 1.5  # per word; on Essay-BR, 1.4 with e5's vocabulary and 1.75 with 2,000 pieces from scratch
 POSITIONS = 512  # tokens: the usual longest input of an encoder
 
 
 class Asked(NamedTuple):
-    """What the user says about a file. None: to be detected.
+    """The user's options for a file. None means that the value is detected.
 
     Attributes:
         essay: Column of the essay.
         score: Column of the score.
-        group: Column of what must stay on one side of the split; an empty string for none.
+        group: Column of the group, such as the theme, that must stay on one side of the split; an empty string for
+            none.
         scale: The highest score that the file can hold.
-        sheet: Of a workbook.
-        delimiter: Between the fields of a CSV.
-        encoding: Of a CSV.
+        sheet: Name of a workbook's sheet.
+        delimiter: Delimiter of a CSV.
+        encoding: Encoding of a CSV.
     """
 
     essay: str | None = None
@@ -57,7 +58,7 @@ class Asked(NamedTuple):
 
 
 class Setting(NamedTuple):
-    """What a parameter must be, and why."""
+    """The value that a parameter needs, and the reason."""
 
     key: str
     value: str | float | None
@@ -109,7 +110,7 @@ class _Column:
 
 
 class _Table(NamedTuple):
-    """A file before its columns are known: its kind, and how it is read."""
+    """A file whose columns have no role yet: their statistics, its origin, and the parameters to read it."""
 
     columns: list[_Column]
     origin: str
@@ -121,13 +122,13 @@ def look(path: Path, asked: Asked, params: Params, target: str, draft: Path) -> 
 
     Args:
         path: A CSV, or a workbook.
-        asked: What the user says about it.
+        asked: The user's options for the file.
         params: The current parameters.
         target: The path of its copy in the project.
-        draft: Where the file is written as a CSV.
+        draft: The path at which the file is written as a CSV.
 
     Raises:
-        UserError: The columns are ambiguous, or the file cannot be learnt from.
+        UserError: The columns are ambiguous, or the file cannot be used for training.
     """
     is_workbook = path.suffix.lower() in workbook.SUFFIXES
     form = asked_form(str(path), is_workbook, asked.sheet, asked.delimiter, asked.encoding)
@@ -141,7 +142,7 @@ def look(path: Path, asked: Asked, params: Params, target: str, draft: Path) -> 
     data = params.data.model_copy(update={finding.key.removeprefix("data."): finding.value for finding in found})
     found.append(_rounding(data, scores))
     data = data.model_copy(update={"rounding": found[-1].value})
-    name = target if is_workbook else str(path)  # the file that messages give line numbers of
+    name = target if is_workbook else str(path)  # messages give line numbers of this file
     try:
         found += _rows(draft, data, params, name)
     except UserError as error:
@@ -299,7 +300,7 @@ def _rounding(data: Data, scores: _Column) -> Setting:
 
 
 def _rows(draft: Path, data: Data, params: Params, name: str) -> list[Setting]:
-    """Read all rows as `prepare` does. Return how to treat unusable rows, and which split strategy to use."""
+    """Read all rows as `prepare` does. Return how to treat unusable rows, the split strategy and the longest input."""
     strategy: str = "grouped" if data.group_column else params.split.strategy.replace("grouped", "shuffled")
     lenient = {"invalid_rows": "drop", "duplicates": "keep" if data.duplicates == "keep" else "drop"}
     _, prepared = gather(

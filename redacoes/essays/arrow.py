@@ -19,7 +19,7 @@ from redacoes.errors import MEND, UserError, first_line
 from redacoes.files import read_object
 
 ROWS = 1000  # rows in memory at once
-END = b"\xff\xff\xff\xff\0\0\0\0"  # of an Arrow stream; a file cut between two batches lacks it
+END = b"\xff\xff\xff\xff\0\0\0\0"  # end of an Arrow stream; a file cut between two batches lacks it
 
 datasets.disable_progress_bars()
 
@@ -77,7 +77,7 @@ def load(folder: str | Path) -> datasets.DatasetDict:
         _check(path)
     try:
         return datasets.load_from_disk(str(folder))
-    except Exception as error:  # datasets does not validate its input, and raises anything
+    except Exception as error:  # datasets does not validate its input, and raises any type
         raise _damaged(folder, error) from error
 
 

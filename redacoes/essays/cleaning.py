@@ -1,4 +1,4 @@
-"""The text of an essay as the model sees it."""
+"""Clean the text of an essay for the model."""
 
 import ast
 import re
@@ -26,7 +26,7 @@ def clean(text: str) -> str:
 
 
 class _Plain(dict[int, str]):
-    """The replacement of each character, computed on first use: a Python loop would dominate the time of scoring."""
+    """The replacement of each character, computed on first use. A Python loop over the text would slow down scoring."""
 
     def __missing__(self, code: int) -> str:
         character = chr(code)

@@ -44,8 +44,8 @@ def look(path: str, longest: int | None = None) -> Columns:
     """Return the columns of a file, judged by its first rows.
 
     Args:
-        path: Of the file.
-        longest: As :class:`redacoes.essays.scoring_input.EssayFile` takes it.
+        path: Path of the file.
+        longest: Longest essay, as in :class:`redacoes.essays.scoring_input.EssayFile`.
 
     Raises:
         FileError: The file cannot be read.
@@ -64,11 +64,11 @@ def rank(name: str, what: str) -> int:
     """Return how clearly a column's name says that it holds the essay, the score or the group.
 
     Args:
-        name: Of the column.
+        name: Name of the column.
         what: A key of `NAMES`.
 
     Returns:
-        0 for one of these names, 1 for one with a word of `FINAL`, 2 for one with other words, else `UNNAMED`.
+        0 for one of these names alone, 1 for one with a word of `FINAL`, 2 for one with other words, else `UNNAMED`.
     """
     words = set(_words(name))
     if words.isdisjoint(NAMES[what]):
@@ -83,7 +83,7 @@ def rows_of(source: EssayFile, window: Window | None) -> Iterator[tuple[Reject |
 
     Args:
         source: The file.
-        window: One of its windows; None for none.
+        window: One of its windows. None yields no rows.
     """
     if window is None:
         return

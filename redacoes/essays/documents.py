@@ -3,9 +3,9 @@
 Paragraphs, headings, lists, table cells and text boxes become one line each, in order. Headers, footers, notes,
 comments and tracked deletions are left out.
 
-A document is a ZIP of XML. It is unpacked here, without pictures, and within a limit on the real output, whatever sizes
-the ZIP declares; the libraries get no more than that. XML with a document type is refused, since entities are declared
-there, and neither program writes one. So no entity expands, and nothing external is read.
+A document is a ZIP of XML. It is unpacked here, without pictures. The limit holds for the bytes that come out, whatever
+sizes the ZIP declares, and the libraries read only these bytes. XML with a document type declaration is refused: it can
+declare entities, and neither program writes one. So no entity expands, and no external file is read.
 """
 
 import io
@@ -18,9 +18,9 @@ from redacoes.errors import FileError, UserError
 from redacoes.essays.text_files import decoded
 from redacoes.essays.training_csv import container
 
-BYTES = 20_000_000  # of a file
-UNPACKED = 4_000_000  # bytes of the XML in a document
-TAGS = 50_000  # the libraries make Python objects of each; an essay has 5,000
+BYTES = 20_000_000  # maximum for a file
+UNPACKED = 4_000_000  # bytes: maximum for the XML in a document
+TAGS = 50_000  # maximum, since the libraries make Python objects of each tag; an essay has 5,000
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # magic bytes of Word files before 2007, and of encrypted ones
 ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 ODT = b"application/vnd.oasis.opendocument.text"
@@ -82,7 +82,7 @@ def _document(content: bytes, name: str) -> str:
 
 
 def _unpacked(content: bytes, name: str) -> dict[str, bytes]:
-    """Return the XML in a document, and its type."""
+    """Return the XML files in a document and its MIME type, by file name."""
     parts, room = {}, UNPACKED
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         for entry in archive.infolist():
@@ -132,7 +132,7 @@ def _docx(file: io.BytesIO) -> list[str]:
 
     def take(document: Any) -> Any:
         walk(document)
-        return documents.document([])  # without converting pictures
+        return documents.document([])  # empty, so that mammoth converts no pictures
 
     mammoth.convert_to_html(file, transform_document=take, include_embedded_style_map=False, external_file_access=False)
     return lines

@@ -24,9 +24,9 @@ from redacoes.essays.cleaning import clean
 from redacoes.essays.text_files import asked_form, encoding_of
 
 STDIN = "-"
-ROWS = 1024  # of a window
-CHARACTERS = 8_000_000  # of the text of a window, if that is less
-BATCH = 256  # rows of Parquet at once
+ROWS = 1024  # maximum for a window
+CHARACTERS = 8_000_000  # a window also ends when its rows have this many
+BATCH = 256  # rows of Parquet read at once
 SUFFIXES = {".csv": "csv", ".tsv": "csv", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet"}
 SUFFIXES |= dict.fromkeys(workbook.SUFFIXES, "csv")  # workbooks are read as CSV
 NAMED = ".csv, .tsv, .xlsx, .ods, .jsonl or .parquet"  # suffixes that messages name
@@ -69,7 +69,7 @@ class Window:
         characters: All characters of these rows and of the rejects.
         rejects: Rows between them that cannot be scored.
         before: For each reject, how many of `texts` come before it.
-        share: Share of the file that has been read by their end; None if its size is unknown.
+        share: Share of the file that has been read after these rows; None if its size is unknown.
     """
 
     texts: list[str]
@@ -85,7 +85,7 @@ class EssayFile:
 
     Attributes:
         kind: csv, json or parquet.
-        columns: Names of a CSV's or a Parquet file's columns; JSON lines have none in common.
+        columns: Names of the columns of a CSV or Parquet file; empty for JSON lines, which may differ in their keys.
         unpacked: Its size after decompression, in bytes; 0 if unknown.
         has_rows: Whether it has any row, valid or not.
     """
@@ -104,10 +104,10 @@ class EssayFile:
         Args:
             path: The file; ``-`` for standard input, which may be a CSV or JSON lines.
             column: The column of the essay. None: the first column, or the first key of the first JSON line.
-            delimiter: Of a CSV: one character, or ``\\t`` as two characters. None: detected from the header.
-            encoding: Of a CSV or of JSON lines. None: detected by `encoding_of`.
-            longest: Most characters of an essay. None: no limit, and a Parquet file is trusted; with a limit, it may
-                repeat a long text to fill the memory.
+            delimiter: Delimiter of a CSV: one character, or ``\\t`` as two characters. None: detected from the header.
+            encoding: Encoding of a CSV or of JSON lines. None: detected by `encoding_of`.
+            longest: Longest essay, in characters. With a limit, a Parquet file is not trusted: its texts are read so
+                that one that repeats a long text does not fill the memory. None: no limit, and the file is trusted.
             sheet: Name of a workbook's sheet. None: the first that is not empty.
 
         Raises:
@@ -228,7 +228,7 @@ class EssayFile:
             training_csv.require_column(self.column or "", columns, self.name, "--text-column")
 
     def _fault(self, text: Any) -> Fault | None:
-        """Return why an essay cannot be scored."""
+        """Return why an essay cannot be scored, or None if it can."""
         if text is None:
             return Fault("missing", f"{self.column!r} is missing")
         if not isinstance(text, str):
@@ -238,7 +238,7 @@ class EssayFile:
         return self._unreadable(text) or (None if clean(text) else Fault("empty", "the essay is empty"))
 
     def _unreadable(self, text: str) -> Fault | None:
-        """Return the fault of text that could not be decoded."""
+        """Return the fault of text that could not be decoded, or None."""
         if "\0" in text:
             return Fault("nul", "it holds a NUL, so it is no text")
         if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
@@ -247,7 +247,7 @@ class EssayFile:
         return None
 
     def _lines(self) -> Iterator[str]:
-        # an undecodable byte becomes a lone surrogate, which marks its row only
+        # an undecodable byte becomes a lone surrogate, so that only its row is rejected
         with io.TextIOWrapper(self._file, self._encoding, errors="surrogateescape", newline="") as lines:
             try:
                 yield from lines

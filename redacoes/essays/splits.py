@@ -1,4 +1,4 @@
-"""Which rows train, validate and test. Arrays in, arrays out: nothing here reads or writes a file."""
+"""Divide rows into train, validation and test. The functions work on arrays, and read or write no file."""
 
 from math import ceil
 
@@ -19,8 +19,8 @@ def assign(scores: Indices, groups: Indices, copies: Indices, split: Split) -> d
 
     Args:
         scores: int64 ``(rows,)``: the class of each row.
-        groups: int64 ``(rows,)``: the number of the group of each row; read by the grouped strategy alone.
-        copies: int64 ``(rows,)``: the index of the first row with the same essay (its own, for most).
+        groups: int64 ``(rows,)``: the number of the group of each row. Only the grouped strategy uses it.
+        copies: int64 ``(rows,)``: the index of the first row with the same essay; of most rows, their own.
         split: Strategy, sizes, seed, and whether copies of an essay stay together.
 
     Returns:

@@ -19,12 +19,12 @@ from xlsxwriter import Workbook
 
 from redacoes.errors import UserError
 
-ROWS = 1_048_576  # of a worksheet, the header among them
+ROWS = 1_048_576  # maximum for a worksheet, header included
 COLUMNS = 16_384
-CELL = 32_767  # characters; the end of a longer text is cut, and "…" stands for it
+CELL = 32_767  # characters: maximum for a cell; a longer text is cut and ends with "…"
 DIGITS = 10**15  # larger integers would lose digits in a cell, and are written as text
-WIDTHS = 10, 40  # of columns, in characters
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet takes a CSV text that begins so for a formula
+WIDTHS = 10, 40  # characters: narrowest and widest column
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet runs a CSV text that begins so as a formula
 
 
 def write_xlsx(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
@@ -46,7 +46,7 @@ def write_xlsx(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]])
         raise UserError(f"a worksheet has {COLUMNS} columns at most, and these are {len(header)}; write a .csv")
     with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as parts:
         workbook = Workbook(path, {"constant_memory": True, "tmpdir": parts, "use_zip64": True})
-        workbook.set_properties({"created": datetime(1980, 1, 1, tzinfo=UTC)})  # the same rows, the same bytes
+        workbook.set_properties({"created": datetime(1980, 1, 1, tzinfo=UTC)})  # same rows, same bytes
         sheet = workbook.add_worksheet()
         sheet.freeze_panes(1, 0)
         bold = workbook.add_format({"bold": True})

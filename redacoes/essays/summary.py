@@ -83,7 +83,7 @@ def gather(
 
     Args:
         rows: What :func:`redacoes.essays.training_csv.read` yields.
-        grouped: Whether the split is to keep groups together.
+        grouped: Whether the split keeps groups together.
         write: Consumes the rows, with the columns of :func:`features`.
 
     Returns:

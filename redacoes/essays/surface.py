@@ -17,15 +17,15 @@ from operator import mul
 import numpy as np
 from numpy.typing import NDArray
 
-ENDS = frozenset(".!?…")  # of a sentence; abbreviations are rare, and ignored
-CLOSING = "\"'”’»)]"  # may follow the end
+ENDS = frozenset(".!?…")  # of a sentence; abbreviations are rare, and count as ends too
+CLOSING = "\"'”’»)]"  # may follow the end of a sentence
 VOWELS = re.compile(r"[aáàâãeéêiíoóôõuúüy]+")  # a run of vowels counts as a syllable, as in most readability formulas
 AROUND = ".,;:!?…()[]{}<>\"'`´“”‘’«»-–—_/\\|*#%$&+=~^°ºª§"  # stripped from both sides of a word
 NUMBER = re.compile(r"[0-9]+")
 TIGHT = re.compile(r"[,.;:][^\W\d]")
 QUOTES = re.compile(r"[\"“”«»]")
 WINDOW = 50  # words of the moving average
-LONG, VERY_LONG = 7, 10  # characters: of a long word, as in LIX, and of a rare one
+LONG, VERY_LONG = 7, 10  # characters: minimum for a long word, as in LIX, and for a very long one
 
 # single and multi-word connectives; ambiguous ones such as «se» or «e» are left out
 CONNECTIVES = frozenset((
@@ -45,7 +45,7 @@ PHRASES = (
     "nesse sentido", "neste sentido", "nesse contexto", "neste contexto", "desde que", "a partir", "à medida que",
     "tendo em vista", "em relação", "com relação",
 )  # fmt: skip
-_BY_FIRST = {  # most positions are ruled out by the first word
+_BY_FIRST = {  # by first word, so that most phrases are ruled out at once
     first: [(phrase.split()[1], f" {phrase} ") for phrase in PHRASES if phrase.split()[0] == first]
     for first in {phrase.split()[0] for phrase in PHRASES}
 }
@@ -85,7 +85,7 @@ class _Counts:
     """Counts from which the features are computed. Denominators are at least 1."""
 
     text: str
-    marked: str  # tokens with punctuation, digits and hyphens
+    marked: str  # tokens with punctuation, digits or hyphens
     words: list[str]  # in lower case, without surrounding punctuation
     types: Counter[str]
     sentences: list[int]  # words of each
@@ -195,7 +195,7 @@ NAMES = tuple(feature.name for feature in FEATURES)
 def features(texts: Sequence[str]) -> NDArray[np.float64]:
     """Return the surface features of cleaned texts, float64 ``(texts, features)`` in the order of `NAMES`.
 
-    All are finite for every text, also for one without words.
+    All are finite, even for a text without words.
     """
     found = np.empty((len(texts), len(FEATURES)))
     for row, text in enumerate(texts):

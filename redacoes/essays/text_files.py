@@ -12,11 +12,11 @@ CHUNK = 1 << 20  # bytes per read
 
 
 class Form(NamedTuple):
-    """What the user says about a file. None: to be detected.
+    """The user's options for a file. None means that the value is detected.
 
     Attributes:
-        delimiter: Between the fields of a CSV: one character.
-        codec: That reads its text.
+        delimiter: Delimiter of a CSV: one character.
+        codec: Codec of the text.
     """
 
     delimiter: str | None
@@ -27,11 +27,11 @@ def asked_form(name: str, is_workbook: bool, sheet: str | None, delimiter: str |
     r"""Validate the options for a file of essays.
 
     Args:
-        name: Of the file, in messages.
-        is_workbook: Whether it is one.
-        sheet: The option of this name, as those that follow; None where it was not given.
-        delimiter: One character, or ``\t`` written out.
-        encoding: Any that Python knows.
+        name: Name of the file in messages.
+        is_workbook: Whether the file is a workbook.
+        sheet: The option `--sheet`. None, here and below: the option is not given.
+        delimiter: The option `--delimiter`: one character, or ``\t`` as two characters.
+        encoding: The option `--encoding`: any text encoding that Python knows.
 
     Raises:
         UserError: An option is invalid, or does not apply to such a file.
@@ -52,11 +52,11 @@ def asked_form(name: str, is_workbook: bool, sheet: str | None, delimiter: str |
 def encoding_of(file: IO[bytes]) -> str:
     """Detect the codec of a file: UTF-16 by its byte order mark, UTF-8, or else Windows-1252.
 
-    Excel in Brazil writes Windows-1252. One damaged byte does not rule out UTF-8: beyond ASCII, invalid bytes must
-    outnumber valid characters.
+    Excel in Brazil writes Windows-1252. A damaged byte does not rule out UTF-8: Windows-1252 is assumed only if, beyond
+    ASCII, invalid bytes outnumber valid characters.
 
     Args:
-        file: At its beginning, where it is left.
+        file: A file at its beginning. It is rewound at the end.
     """
     if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         file.seek(0)

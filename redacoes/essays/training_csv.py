@@ -1,4 +1,4 @@
-"""Read a CSV of essays to learn from: validate each row, and report each fault."""
+"""Read a CSV of training essays: validate each row, and report each fault."""
 
 import codecs
 import csv
@@ -19,7 +19,7 @@ from redacoes.essays.cleaning import clean
 from redacoes.params import Data
 
 MAX_FIELD = 1_000_000  # characters in a field; a longer one means an open quote
-DELIMITERS = ",;\t|"  # in use
+DELIMITERS = ",;\t|"  # candidates for detection
 CONTAINERS = {
     b"PK\x03\x04": "a ZIP or Excel file",
     b"\x1f\x8b": "a gzip file",
@@ -104,12 +104,13 @@ def read(path: str | Path, data: Data) -> Iterator[Essay | Dropped]:
 
 
 def parse_score(text: str, data: Data) -> int:
-    """Return the score that `text` stands for, on the scale of 0 to ``max_score``.
+    """Convert `text` to a score from 0 to ``max_score``.
 
     A decimal comma is read as a point. The arithmetic is exact, so 3.5 is exactly half way.
 
     Raises:
-        InvalidRowError: `text` is empty, not a finite number, outside the scale, or not whole where it must be.
+        InvalidRowError: `text` is empty, not a finite number, outside the scale, or not whole although
+            `data.rounding` is error.
     """
     column = data.score_column
     text = text.strip()

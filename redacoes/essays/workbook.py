@@ -22,7 +22,7 @@ from redacoes.errors import FileError, UserError, nearest
 
 SUFFIXES = {".xlsx", ".xls", ".ods"}
 MEMORY = 2 << 30  # bytes
-SECONDS = 120  # of a processor
+SECONDS = 120  # of processor time
 LARGEST = 1 << 30  # bytes of the CSV
 
 
@@ -64,7 +64,7 @@ def read(path: str | Path, sheet: str | None = None) -> Sheet:
     """Return a sheet of a workbook.
 
     Args:
-        path: Of the workbook.
+        path: Path of the workbook.
         sheet: Name of the sheet; None for the first that is not empty.
 
     Raises:
