@@ -1,1 +1,1 @@
-"""From class probabilities to a score, and how good scores are."""
+"""Decide scores from class probabilities, and measure and compare scores."""

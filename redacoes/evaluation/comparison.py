@@ -15,7 +15,7 @@ from redacoes.errors import UserError
 from redacoes.evaluation import metrics
 from redacoes.params import Bootstrap
 
-SIGN = {  # of an improvement
+SIGN = {  # of the change that is an improvement
     "loss": -1,
     "accuracy": 1,
     "adjacent_accuracy": 1,
@@ -29,8 +29,8 @@ SIGN = {  # of an improvement
 }
 
 
-KEY = "best_baseline"  # of metrics/evaluation.json
-NAMES = {  # of baselines, in messages
+KEY = "best_baseline"  # in metrics/evaluation.json and metrics/headline.json
+NAMES = {  # names of baselines in messages
     "prior": "the class prior",
     "tfidf": "TF-IDF",
     "surface": "the text's surface",
@@ -44,14 +44,14 @@ class Comparison:
     """One metric of two revisions.
 
     Attributes:
-        metric: Its name.
-        a: Its value for the first revision, None where it is undefined.
-        b: Its value for the second.
-        difference: b - a.
+        metric: Name of the metric.
+        a: Its value for the first revision; None if undefined.
+        b: Its value for the second revision; None if undefined.
+        difference: b - a; None, like `low` and `high`, if a value is undefined.
         low: Lower end of the interval of the difference.
-        high: Upper end.
-        essays: Test essays.
-        verdict: better or worse, of the second, or not distinguishable.
+        high: Upper end of that interval.
+        essays: Number of essays.
+        verdict: The second revision is better, worse, or not distinguishable; or a value is undefined.
     """
 
     metric: str
@@ -75,7 +75,7 @@ def paired(
         b: The same for the other revision.
         bins: Bins of the calibration error.
         bootstrap: Samples, confidence and seed.
-        units: Of the rows of `a`, as in `metrics.resamples`.
+        units: The unit of each row of `a`, as in `metrics.resamples`.
 
     Returns:
         A comparison for each metric of `metrics.compute`, in its order.
@@ -87,7 +87,7 @@ def paired(
     b = b.loc[a.index]
     points = [metrics.compute(*arrays(table), bins) for table in (a, b)]
     differences: dict[str, list[metrics.Floats]] = {name: [] for name in points[0]}
-    essays = a.index.get_level_values("row").nunique()  # several repeats are rows of the same essays
+    essays = a.index.get_level_values("row").nunique()  # with repeats, an essay has several rows
     for weights in metrics.resamples(len(a), bootstrap, units):
         of_a, of_b = (metrics.compute(*arrays(table), bins, weights) for table in (a, b))
         for name, chunks in differences.items():
@@ -109,13 +109,13 @@ def crossed(a: pd.DataFrame, b: pd.DataFrame, bins: int, bootstrap: Bootstrap) -
     """Compare two cross-validations as :func:`paired` compares predictions.
 
     Args:
-        a: As `revisions.Revision.crossval` returns it.
-        b: The same of the other revision.
+        a: The table of one revision, as `revisions.Revision.crossval` returns it.
+        b: The same for the other revision.
         bins: Bins of the calibration error.
         bootstrap: Samples, confidence and seed.
 
     Raises:
-        UserError: They were not made of the same essays, or not in the same folds.
+        UserError: The two differ in their essays or in their folds.
     """
     divided = ["fold", "unit"]
     if not a[divided].sort_index().equals(b[divided].sort_index()):

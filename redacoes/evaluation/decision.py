@@ -1,4 +1,4 @@
-"""From class probabilities to a score: the decision rule that evaluation, baselines and the scorer share."""
+"""Decide a score from class probabilities, by the rule that evaluation, baselines and the scorer share."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -34,8 +34,8 @@ class Decision:
 
     Attributes:
         rule: argmax, expected (slope 1, intercept 0), linear or ordinal.
-        slope: Without a unit.
-        intercept: In points of score.
+        slope: The slope, without a unit.
+        intercept: The intercept, in points of score.
         odds: For ordinal only: the class probabilities, given the model's expected score and the score of the text
             regression.
     """
@@ -56,9 +56,10 @@ class Decision:
         """Fit `rule` on validation: probabilities ``(rows, classes)`` and true scores ``(rows,)``.
 
         ``linear`` is linear equating (Kolen and Brennan, 2014, chapter 2): the expected scores get the mean and the
-        standard deviation of the true ones, since a model that is unsure pulls every expectation towards the middle,
+        standard deviation of the true ones. Without it, an unsure model pulls every expectation towards the middle,
         which costs quadratic weighted kappa. If all expected scores are equal, only the mean is equated. ``ordinal``
-        equates the expected scores under its own probabilities: proportional odds on the model's and on `numbers`.
+        first fits proportional odds to the model's expected scores and `numbers`, and then equates the expected scores
+        of these probabilities.
 
         Args:
             rule: The rule.
@@ -91,7 +92,10 @@ class Decision:
         return self.apply(probabilities), probabilities
 
     def apply(self, probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Return the decided scores, int64 ``(rows,)``, for probabilities ``(rows, classes)``: for ordinal, its own."""
+        """Return the decided scores, int64 ``(rows,)``, for probabilities ``(rows, classes)``.
+
+        For ordinal, pass the probabilities of `odds`.
+        """
         if self.rule == "argmax":
             return probabilities.argmax(axis=1)
         stretched = self.slope * expected_score(probabilities) + self.intercept
@@ -104,7 +108,7 @@ class Decision:
 
 
 def _pairs(probabilities: NDArray[np.float64], numbers: NDArray[np.float64] | None) -> NDArray[np.float64]:
-    """Return the two numbers of each essay that ordinal decides by, ``(rows, 2)``."""
+    """Return the inputs of ordinal, ``(rows, 2)``: the model's expected score, and the text regression's score."""
     if numbers is None:
         raise ValueError("the rule ordinal needs what a text regression makes of the essays")
     return np.column_stack([expected_score(probabilities), numbers])

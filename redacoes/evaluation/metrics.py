@@ -207,7 +207,7 @@ def percentiles(chunks: list[Floats], bootstrap: Bootstrap) -> tuple[float, floa
 
 
 def _rounded(value: float) -> float:
-    return round(float(value), 6) + 0.0  # no -0.0, which has another text
+    return round(float(value), 6) + 0.0  # -0.0 becomes 0.0, since it would be written differently
 
 
 def _undefined(result: dict[str, Any]) -> dict[str, dict[str, str]]:

@@ -14,8 +14,8 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 PENALTY = 1.0  # of the squared weights, in units of the standard deviation: as strong as one essay
-UNSEEN = 0.3  # of an essay, added to each class
-LEAST = 0.1  # points: smallest standard deviation of a number; noise in a smaller one would be blown up
+UNSEEN = 0.3  # pseudo-count of each class, in essays
+LEAST = 0.1  # points: lower bound of a number's standard deviation; a smaller one would amplify noise
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class ProportionalOdds:
         Args:
             numbers: ``(essays, numbers)``, such as expected scores: the higher, the better.
             scores: ``(essays,)``, from 0 to ``classes - 1``.
-            classes: How many there are, 2 or more.
+            classes: Number of classes, 2 or more.
         """
         from scipy.optimize import minimize  # only the fit needs it; scoring does not
         from threadpoolctl import threadpool_limits
@@ -60,7 +60,7 @@ class ProportionalOdds:
             upper, lower = _ends(known @ weights, thresholds, true)
             ratio = 1 / np.expm1(upper - lower)
             by_upper, by_lower = rows * (_logistic(-upper) + ratio), -rows * (_logistic(lower) + ratio)
-            # of log p by each threshold: the upper end of one class and the lower end of the next
+            # derivatives of log p by each threshold: the upper end of one class, and the lower end of the next
             slopes = np.bincount(true, by_upper, classes)[:-1] + np.bincount(true, by_lower, classes)[1:]
             onwards = slopes[::-1].cumsum()[::-1]
             of_weights = PENALTY * weights + (by_upper + by_lower) @ known
