@@ -12,6 +12,11 @@ PAGES: list[Path] = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT
 GUIDE: str = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 
 
+def blocks(text: str, kind: str) -> list[str]:
+    """Return the code blocks of one kind, such as `sh`, in the text of a page."""
+    return re.findall(rf"^```{kind}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
 def block(name: str) -> str:
     """Return the shell block behind the comment `<!-- name -->`, which reads the same in each page that has it.
 

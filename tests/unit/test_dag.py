@@ -5,7 +5,6 @@ import json
 import re
 import sys
 import tomllib
-from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
@@ -13,6 +12,7 @@ from ruamel.yaml import YAML
 from redacoes import layout
 from redacoes.params import Params, Section
 from tests.support import ROOT
+from tests.support.imports import imports
 from tools.pin_packages import pinned
 
 DAG = YAML(typ="safe", pure=True).load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
@@ -21,19 +21,6 @@ FIRST_PARTY = {"redacoes", "stages"}
 PACKAGE = {"huggingface_hub": "huggingface-hub", "sklearn": "scikit-learn", "tf_keras": "tf-keras"}
 # they check, show and fetch by hash; no output's bytes come from them
 WITHOUT_EFFECT = {"huggingface-hub", "psutil", "pydantic", "requests", "ruamel", "tqdm"}
-
-
-def imports(path: Path) -> set[str]:
-    """Dotted names that a module imports, `from a import b` as both `a` and `a.b`."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0
-            assert node.module
-            names.update({node.module, *(f"{node.module}.{alias.name}" for alias in node.names)})
-    return names
 
 
 def closure(stage: str) -> tuple[set[str], set[str]]:

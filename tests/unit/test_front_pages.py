@@ -8,6 +8,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.support import ROOT
+from tests.support.guide import blocks
 
 YAML_1_2 = YAML(typ="safe", pure=True)
 
@@ -21,8 +22,7 @@ ENGLISH, PORTUGUESE = read("README.md"), read("README.pt-BR.md")
 
 def commands(page: str) -> list[str]:
     """The lines of all shell blocks, without comments."""
-    blocks = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
-    return [line.partition(" #")[0].rstrip() for block in blocks for line in block.splitlines()]
+    return [line.partition(" #")[0].rstrip() for block in blocks(page, "sh") for line in block.splitlines()]
 
 
 def targets(page: str) -> list[str]:
@@ -49,7 +49,7 @@ def code(page: str) -> list[Counter[str]]:
 
 def tree(page: str) -> list[str]:
     """The names in the tree of the project, line by line, without what is said of them."""
-    return [re.split(" {3,}", line.strip())[0] for line in page.split("```text\n")[1].split("```")[0].splitlines()]
+    return [re.split(" {3,}", line.strip())[0] for line in blocks(page, "text")[0].splitlines()]
 
 
 def test_both_languages_give_the_same_commands_links_and_figures() -> None:
@@ -89,7 +89,7 @@ def test_results_on_real_essays_are_those_of_the_guide() -> None:
 
 def test_the_stage_that_serves_as_an_example_is_as_it_is_shown() -> None:
     page = read("CONTRIBUTING.md")
-    script, entry = (page.split(f"```{kind}\n")[1].split("```")[0] for kind in ("python", "yaml"))
+    script, entry = (blocks(page, kind)[0] for kind in ("python", "yaml"))
     assert script in read("stages/check.py")
     assert YAML_1_2.load(entry)["check"] == YAML_1_2.load(read("dvc.yaml"))["stages"]["check"]
 

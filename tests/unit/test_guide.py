@@ -20,7 +20,7 @@ from redacoes import recipes
 from redacoes.cli.main import COMMANDS, new_parser
 from redacoes.params import Params
 from tests.support import PARAMS, ROOT
-from tests.support.guide import GUIDE, PAGES
+from tests.support.guide import GUIDE, PAGES, blocks
 
 TEXT = {page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8") for page in PAGES}
 DOCS = [name for name in TEXT if name.startswith("docs/")]
@@ -31,7 +31,7 @@ MODULES = ("benchmarks", "tools", "stages")
 
 def commands(text: str) -> Iterator[list[str]]:
     """Yield the words of each command in the shell blocks of a page, with what stands in `$(…)` as a word."""
-    for block in re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+    for block in blocks(text, "sh"):
         for line in block.replace("\\\n", " ").splitlines():
             quoted = re.sub(r'(?<!")(\$\([^)]*\))(?!")', r"'\1'", line)
             lexer = shlex.shlex(quoted, posix=True, punctuation_chars=True)
@@ -88,9 +88,7 @@ def test_files_and_modules_that_python_runs_exist() -> None:
 
 
 def test_what_python_blocks_import_of_this_project_exists() -> None:
-    code = [
-        block for page in DOCS for block in re.findall(r"^```python\n(.*?)^```$", TEXT[page], re.MULTILINE | re.DOTALL)
-    ]
+    code = [block for page in DOCS for block in blocks(TEXT[page], "python")]
     nodes = [node for block in code for node in ast.walk(ast.parse(block)) if isinstance(node, ast.ImportFrom)]
     wanted = {(node.module, name.name) for node in nodes for name in node.names if node.module.startswith("redacoes.")}
     assert wanted

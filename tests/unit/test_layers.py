@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import ROOT
+from tests.support.imports import imports
 
 LIBRARY = ROOT / "redacoes"
 LAYERS = (  # a package imports from those before its line, and from itself
@@ -32,15 +33,9 @@ def package(module: str) -> str:
     return parts[1] if len(parts) > 2 else parts[0]
 
 
-def imports(path: Path) -> set[str]:
-    """Return the modules of the library that a module imports, within its functions too."""
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            names |= {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return names & MODULES.keys()
+def of_library(path: Path) -> set[str]:
+    """Return the modules of the library that a module imports."""
+    return imports(path) & MODULES.keys()
 
 
 def floor(module: str) -> int:
@@ -52,14 +47,14 @@ def floor(module: str) -> int:
 def test_a_module_imports_from_the_layers_below_and_its_own_package_alone(module: str) -> None:
     upwards = {
         other
-        for other in imports(MODULES[module])
+        for other in of_library(MODULES[module])
         if package(other) != package(module) and floor(other) >= floor(module)
     }
     assert upwards == set()
 
 
 def test_no_module_imports_itself_by_way_of_others() -> None:
-    TopologicalSorter({module: imports(path) for module, path in MODULES.items()}).prepare()
+    TopologicalSorter({module: of_library(path) for module, path in MODULES.items()}).prepare()
 
 
 def test_a_package_holds_its_docstring_alone() -> None:
