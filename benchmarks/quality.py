@@ -27,8 +27,8 @@ import pandas as pd
 
 from redacoes import parameters_file, params, recipes
 from redacoes.errors import exit_on_user_error
-from redacoes.evaluation import comparison as evaluation_comparison
 from redacoes.evaluation import metrics
+from redacoes.evaluation.comparison import arrays, paired
 from redacoes.evaluation.decision import Rule
 from redacoes.learning import crossval
 from redacoes.learning.baseline import Floats
@@ -98,15 +98,15 @@ def measured(
     bins, bootstrap = settings.evaluate.calibration_bins, settings.evaluate.bootstrap
     rows = []
     for name, table in tables.items():
-        values = metrics.report(*evaluation_comparison.arrays(table), bins)
-        ends = metrics.intervals(*evaluation_comparison.arrays(table), bins, bootstrap, units)
+        values = metrics.report(*arrays(table), bins)
+        ends = metrics.intervals(*arrays(table), bins, bootstrap, units)
         figures = {metric: {"value": values[metric], **(ends[metric] or {})} for metric in ("qwk", "loss")}
         rows.append({"row": name, "folds": way, **figures, **asdict(costs[name.partition(",")[0]])})
     best = max(SIMPLE, key=lambda name: next(row["qwk"]["value"] or -1 for row in rows if row["row"] == name))
     for row in rows:
         for key, other in (("less_best", best), ("less_tfidf", "tfidf")):
-            paired = evaluation_comparison.paired(tables[other], tables[row["row"]], bins, bootstrap, units)
-            qwk = next(comparison for comparison in paired if comparison.metric == "qwk")
+            results = paired(tables[other], tables[row["row"]], bins, bootstrap, units)
+            qwk = next(comparison for comparison in results if comparison.metric == "qwk")
             row[key] = {"than": other, "value": qwk.difference, "low": qwk.low, "high": qwk.high}
     return rows
 

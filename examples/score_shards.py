@@ -45,8 +45,8 @@ from tqdm import tqdm
 from redacoes.errors import UserError, exit_on_user_error
 from redacoes.essays.scoring_input import EssayFile
 from redacoes.files import abandoned
-from redacoes.inference import metadata as inference_metadata
 from redacoes.inference import resolve
+from redacoes.inference.metadata import load_decision, text_files
 from redacoes.inference.scorer import Scorer
 from redacoes.layout import SCORER
 from redacoes.learning import checkpoint
@@ -215,7 +215,7 @@ def run(options: argparse.Namespace) -> int:
     start, results = time.time(), []
     with resolve.found(options.model) as folder, claimed(options.out):
         checkpoint.load_config(folder)
-        inference_metadata.text_files(folder, inference_metadata.load_decision(folder))
+        text_files(folder, load_decision(folder))
         bar = tqdm(total=len(shards), unit=" shards", disable=not sys.stderr.isatty())
         with bar:
             for result in score(shards, options.out, folder, options.backend, options.text_column, options.workers):

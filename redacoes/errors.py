@@ -50,7 +50,7 @@ def exit_on_user_error() -> Iterator[None]:
     except KeyboardInterrupt:
         print("interrupted; nothing was written", file=sys.stderr)
         sys.exit(130)
-    except Exception as error:  # libraries report a full disk by exceptions of any type
+    except Exception as error:  # libraries report a full disk by exceptions of any type; others are raised again
         if os.strerror(errno.ENOSPC) in str(error):
             sys.exit("error: the disk is full; free some space and run it again")
         if isinstance(error, OSError) and error.errno in MACHINE:

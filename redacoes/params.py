@@ -316,9 +316,9 @@ def _sentence(errors: list[Any]) -> str:
     """Return a sentence for the first error. A key of several types has an error for each type."""
     error, location = errors[0], _known(errors[0]["loc"])
     key = ".".join(location)
-    if new := RENAMED.get(key if error["type"] == "extra_forbidden" else f"{key}.{error['input']}"):
-        name = location[-1] if error["type"] == "extra_forbidden" else error["input"]
-        return f"{key}: {name} is called {new} now; write {new} in its place"
+    old = key if error["type"] == "extra_forbidden" else f"{key}.{error['input']}"
+    if new := RENAMED.get(old):
+        return f"{key}: {old.rpartition('.')[2]} is called {new} now; write {new} in its place"
     if error["type"] == "extra_forbidden":
         return f"{key} is not a key of this project{nearest(location[-1], _keys(location[:-1]))}"
     if error["type"] == "missing":

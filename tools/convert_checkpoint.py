@@ -111,12 +111,12 @@ def pickles(folder: Path) -> list[Path]:
 
 
 def tensors(file: Path) -> dict[str, Any]:
-    """Return the tensors of a pickled state dict, each in its own memory. Nothing in the pickle is run."""
+    """Return copies of the tensors of a pickled state dict, so that none share memory, which safetensors refuses."""
     import torch
 
     try:
         with warnings.catch_warnings(action="ignore"):  # about pickles of other versions
-            state = torch.load(file, map_location="cpu", weights_only=True)
+            state = torch.load(file, map_location="cpu", weights_only=True)  # or the pickle's code would run
     except pickle.UnpicklingError as error:
         raise RefusedError(
             f"{file} asks for more than tensors, which is never run: do not trust it, and use another checkpoint "
@@ -141,7 +141,7 @@ def _first_line(error: BaseException) -> str:
 
 
 def _asked(error: pickle.UnpicklingError) -> str:
-    """Return what the pickle asked for, without torch's advice on how to allow it."""
+    """Return what the pickle asked for, without torch's advice on how to allow it, which would run it."""
     found = re.search(r"GLOBAL ([\w.]+)|Unsupported (?:operand|class|global)[^\n]*", str(error))
     return found[1] or found[0] if found else _first_line(error)
 

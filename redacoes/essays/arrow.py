@@ -77,7 +77,7 @@ def load(folder: str | Path) -> datasets.DatasetDict:
         _check(path)
     try:
         return datasets.load_from_disk(str(folder))
-    except Exception as error:  # datasets does not validate its input, and raises any type
+    except Exception as error:  # of any type: datasets does not validate what it reads
         raise _damaged(folder, error) from error
 
 

@@ -58,9 +58,14 @@ def write_xlsx(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]])
                 raise UserError(f"a worksheet has {ROWS} rows at most; write a .csv")
             for place, value in enumerate(row):
                 _write(sheet, line, place, value)
-            cut += sum(isinstance(value, str) and len(value) > CELL for value in row)
+            cut += sum(map(is_cut, row))
         workbook.close()
     return cut
+
+
+def is_cut(value: Any) -> bool:
+    """Return whether a value is a text that a cell cannot hold whole."""
+    return isinstance(value, str) and len(value) > CELL
 
 
 def _write(sheet: Any, line: int, place: int, value: Any) -> None:

@@ -16,6 +16,7 @@ from redacoes.evaluation.ordinal import ProportionalOdds
 from redacoes.files import read_object
 from redacoes.layout import PARAMS, SCORER, SPLITS, SURFACE
 from redacoes.learning.text_regression import FILES, TextRegression
+from redacoes.params import RENAMED
 from redacoes.tracking.revisions import WORKSPACE, Folder, Revision
 from redacoes.tracking.staleness import stale
 
@@ -180,7 +181,7 @@ def _decision(values: Any, path: Path) -> Decision:
     try:
         odds = values.get("odds") if isinstance(values, dict) else None
         decision = Decision(
-            "linear" if values["rule"] == "matched" else values["rule"],  # as models of earlier versions have it
+            RENAMED.get(f"decision.rule.{values['rule']}", values["rule"]),  # models of earlier versions have old names
             float(values["slope"]),
             float(values["intercept"]),
             odds and ProportionalOdds(tuple(map(float, odds["weights"])), tuple(map(float, odds["thresholds"]))),

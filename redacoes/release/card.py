@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 
 from redacoes.evaluation.comparison import falls_short, figures
 from redacoes.evaluation.decision import Decision
+from redacoes.formatting import table
 from redacoes.learning.tokens import truncate
 from redacoes.params import Tokenize
 
@@ -124,7 +125,6 @@ def _in_language(run: Run, language: str) -> str:
         else checkpoint.get("path"),
         "split": run.parameters["split"],
         "tokenize": tokenize,
-        "longest": tokenize.max_length,
         "front": sum(place == index for index, place in enumerate(kept)),
         "where": f'"{run.repository}", revision="{run.branch}"',
         "best": best,
@@ -197,10 +197,6 @@ class _Language:
     def decimal(self, text: str) -> str:
         return text if self.language == "en" else text.translate(str.maketrans(".,", ",."))
 
-    def table(self, header: list[str], rows: list[list[str]]) -> str:
-        lines = [header, ["---"] * len(header), *rows]
-        return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
     def results(self, mine: str, interval: str, to: str, baselines: Mapping[str, str]) -> str:
         """Return the table of test metrics: the model with its intervals, and each baseline."""
         others = self.run.baselines
@@ -212,7 +208,7 @@ class _Language:
                 values = [self.number(metrics.get(name)) for metrics in others.values()]
                 label = english if self.language == "en" else portuguese
                 rows.append([label, self.number(of["value"]), span, *values])
-        return self.table(["", mine, interval, *(baselines.get(name, name) for name in others)], rows)
+        return table(["", mine, interval, *(baselines.get(name, name) for name in others)], rows, markdown=True)
 
     def counts(self, parts: Mapping[str, str], essays: str, score: str) -> str:
         """Return the table of essays by split and score."""
@@ -225,7 +221,7 @@ class _Language:
             ]
             for part, label in parts.items()
         ]
-        return self.table(["", essays, *(f"{score} {k}" for k in scores)], rows)
+        return table(["", essays, *(f"{score} {k}" for k in scores)], rows, markdown=True)
 
     def formula(self) -> str:
         """Return the decision rule with its numbers; E is the mean score."""

@@ -14,7 +14,7 @@ from redacoes.errors import FileError
 from redacoes.essays import columns, spreadsheets
 from redacoes.essays.columns import Columns, rows_of
 from redacoes.essays.scoring_input import EssayFile, Window
-from redacoes.essays.spreadsheets import CELL, write_csv_br, write_xlsx
+from redacoes.essays.spreadsheets import is_cut, write_csv_br, write_xlsx
 from redacoes.formatting import beginning
 from redacoes.inference.batch import typed
 from redacoes.inference.scorer import DECIMALS
@@ -145,7 +145,7 @@ def score(
         counts[of_row["predicted"]] += 1
     first = [row.beginning(shown) for row in rows if row.score is not None][:SHOWN]
     fault = rejects[0].beginning([]) if rejects else None
-    long = sum(any(isinstance(value, str) and len(value) > CELL for value in row.carried.values()) for row in rows)
+    long = sum(any(map(is_cut, row.carried.values())) for row in rows)
     return rows, BatchSummary(path, Columns(names, essay, student), first, counts, len(rejects), fault, long)
 
 

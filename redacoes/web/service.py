@@ -102,7 +102,7 @@ class Service:
                     print(f"no neighbours are shown: {error}", file=sys.stderr)
         except UserError as error:
             self.failure = str(error)
-        except Exception as error:  # the page must show it, or it would seem to load for ever
+        except Exception as error:  # a thread dies silently, and the page would seem to load for ever
             traceback.print_exc()
             self.failure = f"{type(error).__name__}: {error}"
         if self.failure:

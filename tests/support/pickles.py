@@ -1,4 +1,4 @@
-"""A pickle that leaves a trace when it is loaded: tests put it in a checkpoint, and check that nothing loads it."""
+"""A pickle that leaves a trace when it is loaded, so that tests can prove that nothing loads it."""
 
 import pickle  # to write one; no code of the project loads any by this module or pandas, which `make lint` holds (S301)
 from pathlib import Path

@@ -18,9 +18,8 @@ from redacoes.essays.columns import Columns
 from redacoes.essays.spreadsheets import write_xlsx
 from redacoes.languages import Language
 from redacoes.web import batch, batch_views, reports
-from redacoes.web import service as web_service
 from redacoes.web.batch import BatchSummary, Row
-from redacoes.web.service import RefusedError, Service
+from redacoes.web.service import CHARACTERS, RefusedError, Service
 from tests.support.tiny import tiny_model
 from tests.support.workbooks import cells
 
@@ -51,7 +50,7 @@ REFUSED = [
     ("csv", b"essay,low\na,b\n", "'low' has the name of one that scoring adds"),
     ("csv", b"essay\n\n", "No row of the file can be scored"),
     ("csv", b"essay\n \n", "No row of the file can be scored. line 2, with an empty essay"),
-    ("csv", b"essay\n" + b"a" * (web_service.CHARACTERS + 1), "line 2, with an essay of more than 100000 characters"),
+    ("csv", b"essay\n" + b"a" * (CHARACTERS + 1), "line 2, with an essay of more than 100000 characters"),
     ("csv", b"essay,a\nb\n", "line 2, with more or fewer fields than the header"),
     ("csv", b"essay\na\0\n", "line 2, with a null character"),
     ("csv", b"essay\n\x81\n", "line 2, with bytes that are no text"),

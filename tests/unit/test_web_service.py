@@ -9,8 +9,7 @@ import pytest
 from redacoes.explain.attribution import Attribution
 from redacoes.languages import Language
 from redacoes.web import model_view, views
-from redacoes.web import service as web_service
-from redacoes.web.service import Answer, RefusedError, Service
+from redacoes.web.service import Answer, RefusedError, Service, read_text
 from redacoes.web.texts import TEXTS, say
 from tests.support.tiny import tiny_model
 
@@ -33,14 +32,14 @@ def test_every_text_is_in_both_languages() -> None:
 def test_a_text_file_is_read_as_it_was_written(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "a.txt"
     path.write_text("A educação\né só isso.", encoding=encoding)
-    assert web_service.read_text(str(path), "pt") == "A educação\né só isso."
+    assert read_text(str(path), "pt") == "A educação\né só isso."
 
 
 @pytest.mark.parametrize("content", [b"%PDF\x00\xe2", b"\xff\xd8\x81", b"\xff\xfea"])
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.txt").write_bytes(content)
     with pytest.raises(RefusedError, match="O arquivo não é um texto"):
-        web_service.read_text(str(tmp_path / "a.txt"), "pt")
+        read_text(str(tmp_path / "a.txt"), "pt")
 
 
 @pytest.mark.parametrize(
