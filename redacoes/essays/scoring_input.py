@@ -129,10 +129,9 @@ class EssayFile:
         start = self._file.peek(4096)[:4096]
         self.unpacked = 0 if path == STDIN else os.fstat(self._file.fileno()).st_size
         self.kind = SUFFIXES.get(suffix, "json" if start.lstrip().startswith(b"{") else "csv")
-        if (other := training_csv.container(start)) and (self.kind, other) != (
-            "parquet",
-            training_csv.CONTAINERS[b"PAR1"],
-        ):
+        other = training_csv.container(start)
+        is_parquet = self.kind == "parquet" and other == training_csv.CONTAINERS[b"PAR1"]
+        if other and not is_parquet:
             raise FileError(
                 f"{self.name} is {other}, and is read as {self.kind}; export it, or name it as what it is", "kind"
             )

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from redacoes.errors import UserError, nearest
 from redacoes.formatting import table
+from redacoes.layout import PARAMS
 
-PARAMS, DATA = Path("params.yaml"), Path("data")
+DATA = Path("data")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
         findings = look(source, asked, params.load(PARAMS), target.as_posix(), draft)
         values = {key: parameters_file.written(value) for key, value, _ in findings}
         print(table(["key", "value", "why"], [[key, values[key] or "null", why] for key, _, why in findings]))
-        _, changed = parameters_file.edited(PARAMS, values)
+        _, changed = parameters_file.edited(Path(PARAMS), values)
         if options.dry_run:
             print(f"nothing was written; of params.yaml, {len(changed)} values would change", file=sys.stderr)
             return 0
@@ -63,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
             if not (target.exists() and target.samefile(source)):
                 draft.replace(target)
             _dvc_add(target)
-            parameters_file.edit(PARAMS, values)
+            parameters_file.edit(Path(PARAMS), values)
         except KeyboardInterrupt:
             print("interrupted; run it again", file=sys.stderr)
             return 130
