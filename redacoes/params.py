@@ -128,6 +128,7 @@ class Train(Section):
 
     epochs: Annotated[int, Field(ge=0)] | None
     batch_size: Count
+    accumulate: Count
     drop_last: bool
     batching: Literal["random", "length"]
     pad_to_multiple_of: Count
@@ -153,6 +154,15 @@ class Train(Section):
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"]
     seed: Seed
     threads: Count
+
+    @model_validator(mode="after")
+    def _parts_hold_essays(self) -> Self:
+        if self.accumulate > self.batch_size:
+            raise ValueError(
+                f"accumulate is {self.accumulate}, and a batch of {self.batch_size} essays cannot be divided into so "
+                "many parts: lower it to batch_size or less"
+            )
+        return self
 
 
 class Settled(Train):

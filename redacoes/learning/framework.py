@@ -9,6 +9,7 @@ with quiet():
     import tensorflow as tf
     import tf_keras
 
-    tf.config.list_physical_devices()  # the search for a GPU logs once
+    for gpu in tf.config.list_physical_devices("GPU"):  # the search for a GPU logs once
+        tf.config.experimental.set_memory_growth(gpu, True)  # else TensorFlow takes all of its memory at once
 
 __all__ = ["tf", "tf_keras"]

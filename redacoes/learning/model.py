@@ -6,6 +6,7 @@ Only these two modules, `frozen`, `head`, `resume` and `encoder` use TensorFlow,
 import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +22,7 @@ from transformers.modeling_tf_pytorch_utils import TransposeType, convert_tf_wei
 
 from redacoes.errors import MEND, UserError, first_line
 from redacoes.essays import arrow
+from redacoes.learning import devices
 from redacoes.learning.batching import Ragged, sorted_batches
 from redacoes.learning.checkpoint import Tensor, has_weights, load_config, positions, tensors
 from redacoes.params import Train
@@ -75,9 +77,9 @@ def configure_scoring(threads: int) -> None:
 def build(folder: str | Path, labels: Sequence[str], train: Train | None = None) -> Any:
     """Return a sequence classifier on the encoder in `folder`, with a new head for `labels`.
 
-    The first `train.frozen_layers` layers of the encoder and the embeddings below them are not trainable. Without
-    `train`, the model is not for training, and computes in float32. Only weights of a head may be new or unused; they
-    are listed on stderr.
+    A model for training is built for the GPUs that it is spread over; see `devices`. The first `train.frozen_layers`
+    layers of the encoder and the embeddings below them are not trainable. Without `train`, the model is not for
+    training, and computes in float32. Only weights of a head may be new or unused; they are listed on stderr.
 
     Raises:
         UserError: A file in `folder` is damaged, its weights are not those of the encoder that its configuration
@@ -96,14 +98,15 @@ def build(folder: str | Path, labels: Sequence[str], train: Train | None = None)
             if rate is not None and hasattr(config, spelling):
                 setattr(config, spelling, rate)
     tf_keras.mixed_precision.set_global_policy(train.precision if train else "float32")
-    if has_weights(folder):
-        model = _with_weights(folder, config, foreign=True, new_head=True)
-    else:
-        try:
-            model = TFAutoModelForSequenceClassification.from_config(config)
-            model.build_in_name_scope()
-        except UNFIT as error:
-            raise UserError(f"{folder}: {first_line(error)}; {MEND}") from error
+    with devices.strategy().scope() if train else nullcontext():
+        if has_weights(folder):
+            model = _with_weights(folder, config, foreign=True, new_head=True)
+        else:
+            try:
+                model = TFAutoModelForSequenceClassification.from_config(config)
+                model.build_in_name_scope()
+            except UNFIT as error:
+                raise UserError(f"{folder}: {first_line(error)}; {MEND}") from error
     if train:
         _freeze(model, train.frozen_layers or 0)
     return model

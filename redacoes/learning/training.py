@@ -4,6 +4,7 @@ The model is in `model`, its head in `head`, the regression that fits the head i
 `frozen`.
 """
 
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +21,7 @@ from transformers import create_optimizer
 
 from redacoes.errors import UserError
 from redacoes.essays import arrow
-from redacoes.learning import frozen, head, probe
+from redacoes.learning import accumulation, frozen, head, probe
 from redacoes.learning.batching import Ragged, epoch_batches
 from redacoes.learning.frozen import Outputs, Pass, States
 from redacoes.learning.model import converts
@@ -129,7 +130,7 @@ def _scale_rate(optimizer: Any, names: set[str], factor: float) -> None:
     step = optimizer._resource_apply_dense
 
     def scaled(grad: Any, variable: Any, apply_state: Any) -> Any:
-        if variable.name in names:
+        if re.sub(r"/replica_\d+", "", variable.name) in names:
             place = variable.device, variable.dtype.base_dtype
             state = apply_state[place]
             apply_state = {**apply_state, place: {**state, "lr_t": factor * state["lr_t"]}}
@@ -249,7 +250,13 @@ def _tune(
     """
     if not len(batches) and train.epochs:
         raise UserError(f"train.batch_size is {train.batch_size}, and train.drop_last leaves no batch of it: lower it")
-    _compile(model, len(batches) * train.epochs, train)
+    with model.distribute_strategy.scope():
+        _compile(model, len(batches) * train.epochs, train)
+        if train.accumulate > 1 or model.distribute_strategy.num_replicas_in_sync > 1:
+            model.train_step = accumulation.step(model, train.accumulate, getattr(batches.inputs, "width", None))
+        if not converts(model):
+            for step in ("train_step", "test_step"):
+                setattr(model, step, tf.autograph.experimental.do_not_convert(getattr(model, step)))
     stopping = tf_keras.callbacks.EarlyStopping(
         monitor="val_loss",
         patience=train.early_stopping_patience or train.epochs,
@@ -314,6 +321,3 @@ def _compile(model: Any, steps: int, train: Settled) -> None:
     # what the first step would make it would be traced again for; without decay it is an optimizer of the newer kind
     make = optimizer.build if hasattr(optimizer, "build") else optimizer._create_all_weights
     make(model.trainable_variables)
-    if not converts(model):
-        for step in ("train_step", "test_step"):
-            setattr(model, step, tf.autograph.experimental.do_not_convert(getattr(model, step)))
