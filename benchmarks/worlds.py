@@ -27,16 +27,16 @@ PROGRAM = Path("benchmarks", "world.py")
 TORCH = Path("tests", "support", "worlds", "torch_logits.py")  # declares the packages of its environment
 
 
-def torch_python() -> str:
-    """Return the interpreter of the environment that uv makes for torch; on failure, print why and return ''."""
+def torch_python(script: Path = TORCH) -> str:
+    """Return the interpreter of the environment that uv makes for a script; on failure, print why and return ''."""
     links = ["--find-links", os.environ["PIP_FIND_LINKS"]] if "PIP_FIND_LINKS" in os.environ else []
     uv = [sys.executable, "-m", "uv"]
-    make = [*uv, "sync", "--quiet", "--python", sys.executable, *links, "--script", str(TORCH)]
+    make = [*uv, "sync", "--quiet", "--python", sys.executable, *links, "--script", str(script)]
     made = subprocess.run(make, capture_output=True, text=True, check=False)
     if made.returncode:
         print(f"torch is left out, since uv could make no environment for it: {first_line(Exception(made.stderr))}")
         return ""
-    found = subprocess.run([*uv, "python", "find", "--script", str(TORCH)], capture_output=True, text=True, check=True)
+    found = subprocess.run([*uv, "python", "find", "--script", str(script)], capture_output=True, text=True, check=True)
     return found.stdout.strip()
 
 

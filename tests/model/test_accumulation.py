@@ -86,10 +86,7 @@ def test_the_parts_of_a_batch_add_up_to_it(
     agree(train(model, folder, tmp_path, **change), train(model, folder, tmp_path, **change, accumulate=parts))
 
 
-@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
-def test_half_precision_is_accumulated_too(
-    model: Any, base: Callable[..., Path], tmp_path: Path, precision: str
-) -> None:
-    change = {"precision": precision}
+def test_half_precision_is_accumulated_too(model: Any, base: Callable[..., Path], tmp_path: Path) -> None:
+    change = {"precision": "mixed_float16"}  # which scales the loss as well
     whole, in_parts = (train(model, base(), tmp_path, **change, accumulate=parts) for parts in (1, 4))
     agree(whole, in_parts, within=2e-3)

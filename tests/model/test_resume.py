@@ -32,22 +32,24 @@ def rows(base: Path) -> Dataset:
     return Dataset.from_dict({"input_ids": ids, "labels": [n % 3 for n in range(40)]}, features=features)
 
 
-def train(model, base: Path, rows: Dataset, folder: Path) -> dict[str, np.ndarray]:
+def train(model, base: Path, rows: Dataset, folder: Path, parts: int) -> dict[str, np.ndarray]:
     """Train in `folder`, going on from what is there, and return the weights."""
     from redacoes.learning import training
 
     model.configure(threads=2, seed=1)
-    classifier = model.build(base, LABELS, TRAIN)
+    settings = TRAIN.model_copy(update={"accumulate": parts})
+    classifier = model.build(base, LABELS, settings)
     curves = folder / f"curves {len(list(folder.glob('curves*')))}"
-    training.fit(classifier, rows, rows, 0, TRAIN, curves, folder / "progress")
+    training.fit(classifier, rows, rows, 0, settings, curves, folder / "progress")
     weights = model.to_pytorch(classifier)
     weights["curve"] = np.loadtxt(curves / "plots/metrics/eval/loss.tsv", skiprows=1)
     return weights
 
 
+@pytest.mark.parametrize("parts", [1, 3])
 def test_a_stopped_training_goes_on_and_ends_with_the_same_bytes(
     model, base: Path, rows: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str], parts: int,
 ) -> None:  # fmt: skip
     from redacoes.learning.resume import Progress
 
@@ -63,11 +65,11 @@ def test_a_stopped_training_goes_on_and_ends_with_the_same_bytes(
     with monkeypatch.context() as patch:
         patch.setattr(Progress, "on_train_batch_begin", stop)
         with pytest.raises(KeyboardInterrupt):
-            train(model, base, rows, tmp_path / "stopped")
+            train(model, base, rows, tmp_path / "stopped", parts)
     capsys.readouterr()
-    resumed = train(model, base, rows, tmp_path / "stopped")
+    resumed = train(model, base, rows, tmp_path / "stopped", parts)
     assert "going on after epoch 2 of 4" in capsys.readouterr().err
-    undisturbed = train(model, base, rows, tmp_path / "undisturbed")
+    undisturbed = train(model, base, rows, tmp_path / "undisturbed", parts)
     assert "going on" not in capsys.readouterr().err
     assert len(undisturbed["curve"]) == 4
     for name, value in undisturbed.items():
