@@ -4,6 +4,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from redacoes import processor
 from redacoes.essays import arrow
 from redacoes.files import WORK, staged
 from redacoes.learning import checkpoint, defaults, model, resume, training
@@ -12,7 +13,8 @@ from redacoes.stage import run
 
 
 def main(params: Params) -> None:
-    """Write `models/scorer/` and `metrics/train/`."""
+    """Write `models/scorer/` and `metrics/train/`, and note in `metrics/processor.json` on which processor."""
+    processor.settle(params.train.portable)
     model.configure(params.train.threads, params.train.seed)
     base = Path("models/base")
     validated = params.split.validation == "own"
@@ -29,6 +31,7 @@ def main(params: Params) -> None:
         pad_id = tokenizer.pad_token_id
         training.fit(classifier, parts["train"], parts["validation"], pad_id, train, curves, progress)
         model.save(classifier, tokenizer, scorer)
+    processor.record(Path("models/scorer/model.safetensors"))
     shutil.rmtree(progress.parent)
 
 

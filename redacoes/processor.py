@@ -1,0 +1,85 @@
+"""The processor: what its kind does to the bytes of weights, and how to have libraries compute alike on many kinds.
+
+TensorFlow, NumPy and OpenBLAS look at the processor when they start, and take the quickest code that it has. Which code
+that is decides in what order a product is summed, and whether a multiplication is rounded before it is added.
+`benchmarks.operations` prints which operations differ; docs/reproducibility.md has the table.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import sys
+from pathlib import Path
+from typing import Any
+
+from redacoes.files import read_json, write_json
+
+RECORD = Path("metrics/processor.json")  # in git, and no output of DVC's: dvc.lock says nothing of machines
+PORTABLE = {
+    "TF_ENABLE_ONEDNN_OPTS": "0",  # oneDNN has kernels for each instruction set
+    "TENSORFLOW_USE_CUSTOM_CONTRACTION_KERNEL": "0",  # and so has its product, which TensorFlow uses even then
+    "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",  # NumPy's names for AVX-512
+    "OPENBLAS_CORETYPE": "Haswell",  # its kernels for AVX2
+    "OPENBLAS_NUM_THREADS": "1",  # the number of processors must not matter either
+    "OMP_NUM_THREADS": "1",
+}
+SETS = {"AVX-512": "avx512f", "AVX2": "avx2", "AVX": "avx"}  # with the flags of Linux
+KIND = ("instructions", "l1d_kib")
+
+
+def settle(portable: bool) -> None:
+    """Have libraries compute alike on every x86-64 with AVX2 if `portable`, and do nothing otherwise.
+
+    They read the environment once, while they are imported. So this process starts its program anew, at the cost of a
+    second import, unless the environment is that already.
+    """
+    if portable and PORTABLE.items() - os.environ.items():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **PORTABLE})
+
+
+def describe(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, Any]:
+    """Return this processor: ``model``, and its kind, on which bytes depend.
+
+    Returns:
+        ``model`` (a name for people), ``instructions`` (the widest set of vector instructions; the architecture where
+        it has none of x86-64, or is not known) and ``l1d_kib`` (the first cache, in KiB; None where it is not known).
+    """
+    try:
+        lines = cpuinfo.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    known = dict(reversed([[part.strip() for part in line.split(":", 1)] for line in lines if ":" in line]))
+    flags = known.get("flags", "").split()
+    try:
+        cache = os.sysconf("SC_LEVEL1_DCACHE_SIZE") // 1024
+    except (ValueError, OSError):
+        cache = 0
+    return {
+        "model": known.get("model name") or platform.processor() or "unknown",
+        "instructions": next((name for name, flag in SETS.items() if flag in flags), platform.machine()),
+        "l1d_kib": cache or None,
+    }
+
+
+def record(weights: Path, path: Path = RECORD) -> None:
+    """Write on which processor `weights` were made, unless `path` says so of the same bytes already.
+
+    A second processor that gives the same bytes thus changes nothing.
+    """
+    digest = hashlib.md5(weights.read_bytes(), usedforsecurity=False).hexdigest()
+    try:
+        known = read_json(path).get("weights")
+    except (OSError, json.JSONDecodeError, AttributeError):
+        known = None
+    if known != digest:
+        path.parent.mkdir(exist_ok=True)
+        write_json(path, {"weights": digest, **describe()})
+
+
+def shown(processor: dict[str, Any]) -> str:
+    """Return a processor, as `describe` has it, in words."""
+    cache = f", L1d {processor['l1d_kib']} KiB" if processor.get("l1d_kib") else ""
+    return f"{processor['model']} ({processor['instructions']}{cache})"
