@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from redacoes import processor
+from redacoes.errors import warn
 from redacoes.essays import arrow
 from redacoes.files import WORK, staged
 from redacoes.learning import checkpoint, defaults, model, resume, training
@@ -17,8 +18,11 @@ def main(params: Params) -> None:
     processor.settle(params.train.portable)
     model.configure(params.train.threads, params.train.seed)
     base = Path("models/base")
+    config = checkpoint.load_config(base)
+    if params.train.portable and (told := processor.uncovered(config.hidden_size)):
+        warn(told)
     validated = params.split.validation == "own"
-    train = defaults.settle(params.train, checkpoint.load_config(base), checkpoint.has_weights(base), validated)
+    train = defaults.settle(params.train, config, checkpoint.has_weights(base), validated)
     if line := defaults.describe(params.train, train):
         print(line, file=sys.stderr)
     parts = arrow.load("data/tokenized")

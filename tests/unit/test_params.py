@@ -37,6 +37,7 @@ TEXT = PARAMS_FILE.read_text(encoding="utf-8")
         ('  hypothesis_template: A nota desta redação é {}.', "  hypothesis_template: A nota.", "hypothesis_template must hold {} once"),
         ("  hidden_size: 16", "  width: 16", "checkpoint.width: width is called hidden_size now; write hidden_size in its place"),
         ("  rule: ordinal", "  rule: matched", "decision.rule: matched is called linear now"),
+        ("  threads: 2\n  portable: false", "  threads: 1\n  portable: true", "portable is true, which is for float32 on 2 threads or more"),
         ("\nsample:", "\nsample: [", "is not valid YAML"),
     ],
 )  # fmt: skip

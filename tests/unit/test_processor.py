@@ -95,11 +95,16 @@ def test_an_older_record_names_no_processor(project: Path, monkeypatch: pytest.M
 def test_the_kind_of_processor_is_read_from_linux(tmp_path: Path) -> None:
     path = tmp_path / "cpuinfo"
     path.write_text(CPUINFO)
-    found = processor.describe(path)
-    assert (found["model"], found["instructions"]) == ("AMD EPYC 9R14", "AVX-512")
+    for index, (kind, size) in enumerate([("Instruction", "64K"), ("Data", "48K")]):
+        (tmp_path / f"index{index}").mkdir()
+        for name, value in {"level": "1", "type": kind, "size": size}.items():
+            (tmp_path / f"index{index}" / name).write_text(f"{value}\n")
+    assert processor.describe(path, tmp_path) == ZEN4 | {"l1d_kib": 48}
     path.write_text(CPUINFO.replace(" avx512f", ""))
     assert processor.describe(path)["instructions"] == "AVX2"
-    assert processor.describe(tmp_path / "none")["instructions"]  # as on macOS
+    elsewhere = processor.describe(tmp_path / "none", tmp_path / "none")  # as on macOS
+    assert elsewhere["instructions"]
+    assert elsewhere["l1d_kib"] is None
 
 
 def test_a_processor_is_recorded_once_for_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,3 +134,8 @@ def test_a_stage_begins_anew_in_the_portable_environment(portable: str, starts: 
     command = [sys.executable, "-c", PROGRAM, portable]
     said = subprocess.run(command, cwd=ROOT, env=clean, capture_output=True, text=True, check=True).stdout.splitlines()
     assert said == [*[f"begun {portable}"] * starts, str(portable == "true")]
+
+
+@pytest.mark.parametrize(("width", "covered"), [(16, False), (128, True), (384, True), (512, False), (768, True), (1024, False)])  # fmt: skip
+def test_an_encoder_whose_small_products_are_summed_by_the_cache_is_named(width: int, covered: bool) -> None:
+    assert (processor.uncovered(width) == "") == covered
