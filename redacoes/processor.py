@@ -1,8 +1,9 @@
-"""The processor: what its kind does to the bytes of weights, and how to have libraries compute alike on many kinds.
+"""The processor: what its kind does to the bytes of weights, and how to have libraries compute alike on more kinds.
 
 TensorFlow, NumPy and OpenBLAS look at the processor when they start, and take the quickest code that it has. Which code
-that is decides in what order a product is summed, and whether a multiplication is rounded before it is added.
-`benchmarks.operations` prints which operations differ; docs/reproducibility.md has the table.
+that is decides in what order a product is summed, and whether a multiplication is rounded before it is added. The
+makers' approximate reciprocals differ as well, and no setting is known that avoids them. `benchmarks.operations` prints
+which operations differ; docs/reproducibility.md has the table.
 """
 
 import hashlib
@@ -13,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from redacoes.files import read_json, write_json
+from redacoes.files import read_json, whole, write_json
 
 RECORD = Path("metrics/processor.json")  # in git, and no output of DVC's: dvc.lock says nothing of machines
 PORTABLE = {
@@ -26,11 +27,11 @@ PORTABLE = {
 }
 CPUINFO, CACHES = Path("/proc/cpuinfo"), Path("/sys/devices/system/cpu/cpu0/cache")
 SETS = {"AVX-512": "avx512f", "AVX2": "avx2", "AVX": "avx"}  # with the flags of Linux
-KIND = ("instructions", "l1d_kib")
+KIND = ("vendor", "instructions", "l1d_kib")
 
 
 def settle(portable: bool) -> None:
-    """Have libraries compute alike on every x86-64 with AVX2 if `portable`, and do nothing otherwise.
+    """Have libraries compute alike on all x86-64 of a maker that have AVX2 if `portable`, and do nothing otherwise.
 
     They read the environment once, while they are imported. So this process starts its program anew, at the cost of a
     second import, unless the environment is that already.
@@ -59,8 +60,9 @@ def describe(cpuinfo: Path = CPUINFO, caches: Path = CACHES) -> dict[str, Any]:
     """Return this processor: ``model``, and its kind, on which bytes depend.
 
     Returns:
-        ``model`` (a name for people), ``instructions`` (the widest set of vector instructions; the architecture where
-        it has none of x86-64, or is not known) and ``l1d_kib`` (the first cache, in KiB; None where it is not known).
+        ``model`` (a name for people), ``vendor`` (as Linux names it), ``instructions`` (the widest set of vector
+        instructions; the architecture where it has none of x86-64, or is not known) and ``l1d_kib`` (the first cache,
+        in KiB; None where it is not known).
     """
     try:
         lines = cpuinfo.read_text(encoding="utf-8").splitlines()
@@ -70,6 +72,7 @@ def describe(cpuinfo: Path = CPUINFO, caches: Path = CACHES) -> dict[str, Any]:
     flags = known.get("flags", "").split()
     return {
         "model": known.get("model name") or platform.processor() or "unknown",
+        "vendor": known.get("vendor_id", "unknown"),
         "instructions": next((name for name, flag in SETS.items() if flag in flags), platform.machine()),
         "l1d_kib": _first_cache(caches),
     }
@@ -95,8 +98,8 @@ def record(weights: Path, path: Path = RECORD) -> None:
     except (OSError, json.JSONDecodeError, AttributeError):
         known = None
     if known != digest:
-        path.parent.mkdir(exist_ok=True)
-        write_json(path, {"weights": digest, **describe()})
+        with whole(path) as draft:
+            write_json(draft, {"weights": digest, **describe()})
 
 
 def shown(processor: dict[str, Any]) -> str:

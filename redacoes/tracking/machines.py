@@ -54,7 +54,7 @@ def told(folder: Path) -> str:
     processors = f"HEAD's were made on {shown(record)}, and this is {shown(here)}"
     if all(record.get(part) == here.get(part) for part in KIND):
         return f"{differ}; {processors}, the same kind, so this is not expected (docs/reproducibility.md)"
-    if _portable(folder):
+    if _portable(folder) and record.get("vendor") == here["vendor"]:
         return f"{differ}; {processors}, and train.portable is true, so this is not expected (docs/reproducibility.md)"
     return f"{differ}; {processors}, so this is expected (docs/reproducibility.md); {back}"
 

@@ -12,9 +12,10 @@ from redacoes import processor
 from redacoes.tracking import machines
 from tests.support import ROOT
 
-ZEN4 = {"model": "AMD EPYC 9R14", "instructions": "AVX-512", "l1d_kib": 32}
-ZEN3 = {"model": "AMD EPYC 7R13", "instructions": "AVX2", "l1d_kib": 32}
-CPUINFO = "processor\t: 0\nmodel name\t: AMD EPYC 9R14\nflags\t\t: sse2 avx avx2 fma avx512f\n\nprocessor\t: 1\nmodel name\t: AMD EPYC 9R14\nflags\t\t: sse2 avx avx2 fma avx512f\n"  # fmt: skip
+ZEN4 = {"model": "AMD EPYC 9R14", "vendor": "AuthenticAMD", "instructions": "AVX-512", "l1d_kib": 32}
+ICE_LAKE = {"model": "Intel Xeon 8375C", "vendor": "GenuineIntel", "instructions": "AVX-512", "l1d_kib": 48}
+ZEN3 = {"model": "AMD EPYC 7R13", "vendor": "AuthenticAMD", "instructions": "AVX2", "l1d_kib": 32}
+CPUINFO = "processor\t: 0\nvendor_id\t: AuthenticAMD\nmodel name\t: AMD EPYC 9R14\nflags\t\t: sse2 avx avx2 fma avx512f\n\nprocessor\t: 1\nmodel name\t: AMD EPYC 9R14\nflags\t\t: sse2 avx avx2 fma avx512f\n"  # fmt: skip
 
 
 def lock(train: str, evaluate: str, seed: int = 1) -> str:
@@ -67,6 +68,9 @@ def test_other_bytes_on_another_processor_are_expected_and_said_in_one_line(
         "AMD EPYC 9R14 (AVX-512, L1d 32 KiB), and this is AMD EPYC 7R13 (AVX2, L1d 32 KiB), so this is expected" in said
     )
     assert "\n" not in said
+    on(monkeypatch, ICE_LAKE)
+    (project / "params.yaml").write_text("train: {portable: true}\n")  # which does not reach to another maker
+    assert "so this is expected" in machines.told(project)
     (project / "dvc.lock").write_text(lock("2", "2", seed=2))  # a change of a parameter needs no explanation
     assert machines.told(project) == ""
 
@@ -109,6 +113,7 @@ def test_the_kind_of_processor_is_read_from_linux(tmp_path: Path) -> None:
 
 def test_a_processor_is_recorded_once_for_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     weights, path = tmp_path / "weights", tmp_path / "metrics" / "processor.json"
+    path.parent.mkdir()
     weights.write_bytes(b"1")
     for found in (ZEN4, ZEN3):  # the second gives the same bytes: the record stays, and git has nothing to show
         monkeypatch.setattr(processor, "describe", lambda found=found: found)
