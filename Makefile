@@ -36,6 +36,7 @@ $(STAMP): uv.lock pyproject.toml
 
 repro: install  ## bring data, model, metrics and plots up to date
 	dvc repro
+	@python -m tools.compare_record
 
 test: install  ## all that matters
 	@echo "unit, model and system tests, but for what takes long: make test-slow"

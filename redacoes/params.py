@@ -154,6 +154,16 @@ class Train(Section):
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"]
     seed: Seed
     threads: Count
+    portable: bool
+
+    @model_validator(mode="after")
+    def _computed_alike(self) -> Self:
+        if self.portable and (self.threads < 2 or self.precision != "float32"):
+            raise ValueError(
+                "portable is true, which is for float32 on 2 threads or more: on one, long products are summed in "
+                "parts that depend on the size of the processor's cache"
+            )
+        return self
 
     @model_validator(mode="after")
     def _parts_hold_essays(self) -> Self:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from redacoes import processor
 from redacoes.essays import arrow
 from redacoes.evaluation import metrics
 from redacoes.evaluation.decision import Decision, alone
@@ -20,6 +21,7 @@ BASE = Path("models/base")
 
 def main(params: Params) -> None:
     """Write `metrics/baseline.json`, `metrics/baseline_predictions.csv` and `models/surface/`."""
+    processor.settle(params.train.portable)
     parts = arrow.load("data/splits")
     texts = {name: list(part["essay"]) for name, part in parts.items()}
     scores = {name: np.asarray(part["score"]) for name, part in parts.items()}

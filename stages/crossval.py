@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from redacoes import processor
 from redacoes.files import WORK, staged, write_json
 from redacoes.params import Params
 from redacoes.stage import run
@@ -15,6 +16,7 @@ BASE, KEPT = Path("models/base"), WORK / "crossval"
 
 def main(params: Params) -> None:
     """Write `metrics/crossval.json` and `metrics/crossval.csv`."""
+    processor.settle(params.train.portable and params.crossval.folds > 0)
     with staged("metrics/crossval.json", "metrics/crossval.csv") as [report, table]:
         if params.crossval.folds:
             found, rows = measured(params)

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from redacoes import processor
 from redacoes.errors import warn
 from redacoes.essays import arrow
 from redacoes.evaluation import comparison, metrics
@@ -28,6 +29,7 @@ OUTPUTS = (
 
 def main(params: Params) -> None:
     """Write `models/decision.json`, and the scorer's metrics and tables in `metrics/`."""
+    processor.settle(params.train.portable)
     evaluate = params.evaluate
     model.configure(params.train.threads, params.train.seed)
     parts, essays = arrow.load("data/tokenized"), arrow.load("data/splits")

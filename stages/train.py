@@ -4,6 +4,8 @@ import shutil
 import sys
 from pathlib import Path
 
+from redacoes import processor
+from redacoes.errors import warn
 from redacoes.essays import arrow
 from redacoes.files import WORK, staged
 from redacoes.learning import checkpoint, defaults, model, resume, training
@@ -12,11 +14,15 @@ from redacoes.stage import run
 
 
 def main(params: Params) -> None:
-    """Write `models/scorer/` and `metrics/train/`."""
+    """Write `models/scorer/` and `metrics/train/`, and note in `metrics/processor.json` on which processor."""
+    processor.settle(params.train.portable)
     model.configure(params.train.threads, params.train.seed)
     base = Path("models/base")
+    config = checkpoint.load_config(base)
+    if params.train.portable and (told := processor.uncovered(config.hidden_size)):
+        warn(told)
     validated = params.split.validation == "own"
-    train = defaults.settle(params.train, checkpoint.load_config(base), checkpoint.has_weights(base), validated)
+    train = defaults.settle(params.train, config, checkpoint.has_weights(base), validated)
     if line := defaults.describe(params.train, train):
         print(line, file=sys.stderr)
     parts = arrow.load("data/tokenized")
@@ -29,6 +35,7 @@ def main(params: Params) -> None:
         pad_id = tokenizer.pad_token_id
         training.fit(classifier, parts["train"], parts["validation"], pad_id, train, curves, progress)
         model.save(classifier, tokenizer, scorer)
+    processor.record(Path("models/scorer/model.safetensors"))
     shutil.rmtree(progress.parent)
 
 

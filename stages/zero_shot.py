@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from redacoes import processor
 from redacoes.errors import UserError
 from redacoes.files import WORK, staged, write_json
 from redacoes.params import Params
@@ -13,6 +14,7 @@ from redacoes.stage import run
 def main(params: Params) -> None:
     """Write `metrics/zero_shot.json`."""
     off = params.zero_shot.source == "none"
+    processor.settle(params.train.portable and not off)
     with staged("metrics/zero_shot.json") as [path]:
         write_json(path, {"zero_shot": "off" if off else measured(params)})
     if not off:

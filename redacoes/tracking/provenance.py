@@ -7,6 +7,8 @@ from typing import Any
 
 from redacoes.errors import UserError
 from redacoes.layout import DATA, EVALUATION, PARAMS
+from redacoes.processor import RECORD
+from redacoes.tracking.machines import told
 from redacoes.tracking.revisions import WORKSPACE, Revision
 from redacoes.tracking.staleness import stale
 
@@ -19,9 +21,11 @@ def describe(revision: Revision) -> dict[str, Any]:
     Returns:
         ``revision``, ``commit`` (hash, date and subject; of HEAD for the workspace, None for what is not in git),
         ``parameters``, ``data`` (file, hash, source, rows and splits), ``environment`` (packages that results depend
-        on), ``metrics`` (of the test essays, with intervals), ``best_baseline`` (see
+        on), ``processor`` (of the weights, as `processor.record` has it; None if the revision does not say),
+        ``metrics`` (of the test essays, with intervals), ``best_baseline`` (see
         `comparison.with_best_baseline`; None if the revision has none), and, only for the workspace of a clone,
-        ``stale`` (reasons by stage) and ``problems`` (of DVC's own files, with the remedy).
+        ``stale`` (reasons by stage), ``problems`` (of DVC's own files, with the remedy) and ``differs`` (see
+        `machines.told`).
 
     Raises:
         UserError: The revision lacks a file, or DVC cannot read it.
@@ -32,12 +36,14 @@ def describe(revision: Revision) -> dict[str, Any]:
         "parameters": revision.yaml(PARAMS),
         "data": _data(revision),
         "environment": _packages(revision),
+        "processor": revision.yaml(RECORD.as_posix()) if revision.holds(RECORD.as_posix()) else None,
         "metrics": _metrics(revision),
         "best_baseline": revision.yaml(EVALUATION).get("best_baseline"),
     }
     if revision.name == WORKSPACE and revision.in_git:
         found["problems"] = problems(revision.root)
         found["stale"] = {} if found["problems"] else stale(revision.root)
+        found["differs"] = told(revision.root)
     return found
 
 

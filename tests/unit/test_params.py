@@ -38,6 +38,7 @@ TEXT = PARAMS_FILE.read_text(encoding="utf-8")
         ("  hidden_size: 16", "  width: 16", "checkpoint.width: width is called hidden_size now; write hidden_size in its place"),
         ("  rule: ordinal", "  rule: matched", "decision.rule: matched is called linear now"),
         ("accumulate: 1", "accumulate: 17", "train: accumulate is 17, and a batch of 16 essays cannot be divided"),
+        ("  threads: 2\n  portable: false", "  threads: 1\n  portable: true", "portable is true, which is for float32 on 2 threads or more"),
         ("\nsample:", "\nsample: [", "is not valid YAML"),
     ],
 )  # fmt: skip

@@ -28,6 +28,7 @@ def run(options: argparse.Namespace) -> int:
 def _page(found: dict[str, Any]) -> str:
     """Return what `describe` found as text."""
     from redacoes.evaluation import comparison
+    from redacoes.processor import shown
 
     commit, data = found["commit"], found["data"]
     rows = data["rows"]
@@ -38,6 +39,7 @@ def _page(found: dict[str, Any]) -> str:
         f"             {rows['read']} rows read, {rows['kept']} kept; "
         + ", ".join(f"{count} {name}" for name, count in data["splits"].items()),
         "packages     " + ", ".join(f"{name} {version}" for name, version in found["environment"].items()),
+        f"processor    {shown(processor) if (processor := found.get('processor')) else 'not recorded'}",
         "parameters",
         *(f"  {name} = {json.dumps(value, ensure_ascii=False)}" for name, value in leaves(found["parameters"])),
         "metrics on the test essays, with their intervals",
@@ -50,6 +52,8 @@ def _page(found: dict[str, Any]) -> str:
         lines.append(f"  {comparison.shown(best)}")
         if told := comparison.shortfall(best):
             lines.append(f"warning      {told}")
+    if found.get("differs"):
+        lines.append(f"note         {found['differs']}")
     lines += [f"problem      {problem}" for problem in found.get("problems", [])]
     for stage, reasons in found.get("stale", {}).items():
         lines.append(f"stale        {stage}: {'; '.join(reasons)}: run dvc repro")

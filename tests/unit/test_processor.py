@@ -1,0 +1,146 @@
+"""The processor: what is recorded of it, and what is said where another one gave other bytes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from redacoes import processor
+from redacoes.tracking import machines
+from tests.support import ROOT
+
+ZEN4 = {"model": "AMD EPYC 9R14", "vendor": "AuthenticAMD", "instructions": "AVX-512", "l1d_kib": 32}
+ICE_LAKE = {"model": "Intel Xeon 8375C", "vendor": "GenuineIntel", "instructions": "AVX-512", "l1d_kib": 48}
+ZEN3 = {"model": "AMD EPYC 7R13", "vendor": "AuthenticAMD", "instructions": "AVX2", "l1d_kib": 32}
+CPUINFO = "processor\t: 0\nvendor_id\t: AuthenticAMD\nmodel name\t: AMD EPYC 9R14\nflags\t\t: sse2 avx avx2 fma avx512f\n\nprocessor\t: 1\nmodel name\t: AMD EPYC 9R14\nflags\t\t: sse2 avx avx2 fma avx512f\n"  # fmt: skip
+
+
+def lock(train: str, evaluate: str, seed: int = 1) -> str:
+    """The text of a dvc.lock where `evaluate` depends on what `train` gave."""
+    stages = {
+        "train": {
+            "cmd": "python -m stages.train",
+            "deps": [{"path": "data/tokenized", "md5": "0"}],
+            "params": {"params.yaml": {"train": {"seed": seed}}},
+            "outs": [{"path": "models/scorer", "md5": train}],
+        },
+        "evaluate": {
+            "cmd": "python -m stages.evaluate",
+            "deps": [{"path": "models/scorer", "md5": train}],
+            "outs": [{"path": "metrics/evaluation.json", "md5": evaluate}],
+        },
+    }
+    return json.dumps({"schema": "2.0", "stages": stages})
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A repository whose HEAD was recorded on a processor with AVX-512."""
+    (tmp_path / "metrics").mkdir()
+    (tmp_path / "dvc.lock").write_text(lock("1", "1"))
+    (tmp_path / "params.yaml").write_text("train: {portable: false}\n")
+    (tmp_path / "metrics/processor.json").write_text(json.dumps({"weights": "1", **ZEN4}))
+    for arguments in (
+        ["init", "-q"],
+        ["add", "."],
+        ["-c", "user.name=T", "-c", "user.email=t@t", "commit", "-qm", "1"],
+    ):
+        subprocess.run(["git", *arguments], cwd=tmp_path, check=True)
+    return tmp_path
+
+
+def on(monkeypatch: pytest.MonkeyPatch, found: dict) -> None:
+    monkeypatch.setattr(machines, "describe", lambda: found)
+
+
+def test_other_bytes_on_another_processor_are_expected_and_said_in_one_line(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on(monkeypatch, ZEN3)
+    assert machines.told(project) == ""
+    (project / "dvc.lock").write_text(lock("2", "2"))
+    said = machines.told(project)
+    assert said.startswith("train gave other bytes than HEAD records, from the same code, parameters and data; ")
+    assert (
+        "AMD EPYC 9R14 (AVX-512, L1d 32 KiB), and this is AMD EPYC 7R13 (AVX2, L1d 32 KiB), so this is expected" in said
+    )
+    assert "\n" not in said
+    on(monkeypatch, ICE_LAKE)
+    (project / "params.yaml").write_text("train: {portable: true}\n")  # which does not reach to another maker
+    assert "so this is expected" in machines.told(project)
+    (project / "dvc.lock").write_text(lock("2", "2", seed=2))  # a change of a parameter needs no explanation
+    assert machines.told(project) == ""
+
+
+@pytest.mark.parametrize(
+    ("here", "portable"), [(ZEN4, "false"), (ZEN4 | {"model": "AMD EPYC"}, "false"), (ZEN3, "true")]
+)
+def test_other_bytes_are_not_expected_on_the_same_kind_or_where_portable(
+    project: Path, monkeypatch: pytest.MonkeyPatch, here: dict, portable: str
+) -> None:
+    on(monkeypatch, here)
+    (project / "params.yaml").write_text(f"train: {{portable: {portable}}}\n")
+    (project / "dvc.lock").write_text(lock("2", "2"))
+    assert "so this is not expected" in machines.told(project)
+
+
+def test_an_older_record_names_no_processor(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    on(monkeypatch, ZEN3)
+    (project / "dvc.lock").write_text(lock("2", "2"))
+    identity = ["-c", "user.name=T", "-c", "user.email=t@t"]
+    subprocess.run(["git", "rm", "-q", "metrics/processor.json"], cwd=project, check=True)
+    subprocess.run(["git", *identity, "commit", "-qm", "2"], cwd=project, check=True)
+    assert "HEAD does not say on which processor (here: AMD EPYC 7R13" in machines.told(project)
+
+
+def test_the_kind_of_processor_is_read_from_linux(tmp_path: Path) -> None:
+    path = tmp_path / "cpuinfo"
+    path.write_text(CPUINFO)
+    for index, (kind, size) in enumerate([("Instruction", "64K"), ("Data", "48K")]):
+        (tmp_path / f"index{index}").mkdir()
+        for name, value in {"level": "1", "type": kind, "size": size}.items():
+            (tmp_path / f"index{index}" / name).write_text(f"{value}\n")
+    assert processor.describe(path, tmp_path) == ZEN4 | {"l1d_kib": 48}
+    path.write_text(CPUINFO.replace(" avx512f", ""))
+    assert processor.describe(path)["instructions"] == "AVX2"
+    elsewhere = processor.describe(tmp_path / "none", tmp_path / "none")  # as on macOS
+    assert elsewhere["instructions"]
+    assert elsewhere["l1d_kib"] is None
+
+
+def test_a_processor_is_recorded_once_for_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights, path = tmp_path / "weights", tmp_path / "metrics" / "processor.json"
+    path.parent.mkdir()
+    weights.write_bytes(b"1")
+    for found in (ZEN4, ZEN3):  # the second gives the same bytes: the record stays, and git has nothing to show
+        monkeypatch.setattr(processor, "describe", lambda found=found: found)
+        processor.record(weights, path)
+        assert json.loads(path.read_text())["instructions"] == "AVX-512"
+    weights.write_bytes(b"2")
+    processor.record(weights, path)
+    assert json.loads(path.read_text())["instructions"] == "AVX2"
+
+
+PROGRAM = """
+import os, sys
+from redacoes import processor
+print("begun", sys.argv[1], flush=True)
+processor.settle(sys.argv[1] == "true")
+print({name: os.environ.get(name) for name in processor.PORTABLE} == processor.PORTABLE)
+"""
+
+
+@pytest.mark.parametrize(("portable", "starts"), [("true", 2), ("false", 1)])
+def test_a_stage_begins_anew_in_the_portable_environment(portable: str, starts: int) -> None:
+    clean = {name: value for name, value in os.environ.items() if name not in processor.PORTABLE}
+    command = [sys.executable, "-c", PROGRAM, portable]
+    said = subprocess.run(command, cwd=ROOT, env=clean, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert said == [*[f"begun {portable}"] * starts, str(portable == "true")]
+
+
+@pytest.mark.parametrize(("width", "covered"), [(16, False), (128, True), (384, True), (512, False), (768, True), (1024, False)])  # fmt: skip
+def test_an_encoder_whose_small_products_are_summed_by_the_cache_is_named(width: int, covered: bool) -> None:
+    assert (processor.uncovered(width) == "") == covered
