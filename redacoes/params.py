@@ -153,6 +153,16 @@ class Train(Section):
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"]
     seed: Seed
     threads: Count
+    workers: Count
+
+    @model_validator(mode="after")
+    def _workers_have_essays(self) -> Self:
+        if self.workers > self.batch_size:
+            raise ValueError(
+                f"workers is {self.workers}, and a batch of {self.batch_size} essays cannot be shared among so many: "
+                "lower it to batch_size or less"
+            )
+        return self
 
 
 class Settled(Train):
