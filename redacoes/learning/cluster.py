@@ -30,6 +30,7 @@ SETTINGS = {  # of Ray's processes
     "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",
     "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "600",  # a busy machine needs a minute to import TensorFlow
 }
+TOKEN = Path.home() / ".ray" / "auth_token"  # where `ray start` keeps it
 OBJECTS = 100 * 2**20  # bytes of shared memory for Ray, which only carries names
 ROOM = "redacoes-ray-"
 LEFT_ALONE = ("UnavailableError", "AbortedError", "CancelledError")  # of TensorFlow, where another worker has died
@@ -54,6 +55,8 @@ def connected(workers: int, threads: int) -> Iterator[None]:
         UserError: Ray is not installed, the cluster cannot be reached, or it has too few processors.
     """
     os.environ.update(SETTINGS)  # before Ray is imported
+    if "RAY_AUTH_TOKEN" in os.environ or TOKEN.is_file():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")  # Ray asks for it, and gives none to an address by itself
     try:
         import ray
     except ImportError as error:
@@ -145,22 +148,24 @@ def _local(processors: int) -> Iterator[None]:
         if abandoned(left, int(left.name.removeprefix(ROOM).split("-")[0])):
             shutil.rmtree(left, ignore_errors=True)
     room = tempfile.mkdtemp(prefix=f"{ROOM}{os.getpid()}-", dir=parent)  # short: Ray's sockets are in it
-    started: list[psutil.Process] = []
     try:
-        ray.init(
-            address="local",
-            num_cpus=processors,
-            num_gpus=0,
-            object_store_memory=OBJECTS,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            _node_ip_address="127.0.0.1",
-            _temp_dir=room,
-        )
-        started = psutil.Process().children(recursive=True)
+        try:
+            ray.init(
+                address="local",
+                num_cpus=processors,
+                num_gpus=0,
+                object_store_memory=OBJECTS,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                _node_ip_address="127.0.0.1",
+                _temp_dir=room,
+            )
+        except Exception as error:  # Ray raises Exception itself, on a machine that is too busy
+            raise UserError(f"Ray could not start on this machine ({first_line(error)}); run it again") from error
         yield
     finally:
+        started = psutil.Process().children(recursive=True)
         ray.shutdown()
         psutil.wait_procs(started, timeout=10)
         shutil.rmtree(room, ignore_errors=True)
