@@ -23,6 +23,8 @@ from redacoes.files import abandoned
 
 ADDRESS = "RAY_ADDRESS"
 SETTINGS = {  # of Ray's processes
+    "TF_USE_LEGACY_KERAS": "1",  # Ray imports TensorFlow before this package, which sets it
+    "KERAS_HOME": os.devnull,
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_BACKEND_LOG_LEVEL": "fatal",  # its C++ parts would write to this terminal
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # else it listens on every interface, and runs code sent to it

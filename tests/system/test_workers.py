@@ -4,6 +4,7 @@ import json
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -49,25 +50,32 @@ def started(process: int) -> list[psutil.Process]:
 
 
 def workers(processes: list[psutil.Process]) -> list[psutil.Process]:
-    return [process for process in processes if "RayTrainWorker" in "".join(process.cmdline())]
+    found = []
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):  # Ray has others that come and go
+            found += [process] if "RayTrainWorker" in "".join(process.cmdline()) else []
+    return found
 
 
 def losses(clone: Clone) -> list[float]:
     return [float(line.split("\t")[1]) for line in clone.text(LOSS).splitlines()[1:]]
 
 
-def reachable(processes: list[psutil.Process]) -> set[tuple[str, int]]:
+def reachable(processes: list[psutil.Process]) -> set[tuple[int, int]]:
     """Where a process waits for others on an address of the network, and one that is not of this machine gets in."""
     found = set()
     for process in processes:
-        for connection in process.net_connections("inet"):
+        connections = []
+        with suppress(psutil.NoSuchProcess):
+            connections = process.net_connections("inet")
+        for connection in connections:
             host = connection.laddr.ip.removeprefix("::ffff:")
             if connection.status == psutil.CONN_LISTEN and host != "::1" and not host.startswith("127."):
                 try:
                     socket.create_connection((ELSEWHERE[0], connection.laddr.port), timeout=0.5).close()
                 except OSError:
                     continue
-                found.add((process.name(), connection.laddr.port))
+                found.add((process.pid, connection.laddr.port))
     return found
 
 
