@@ -155,6 +155,7 @@ class Train(Section):
     seed: Seed
     threads: Count
     portable: bool
+    workers: Count
 
     @model_validator(mode="after")
     def _computed_alike(self) -> Self:
@@ -171,6 +172,15 @@ class Train(Section):
             raise ValueError(
                 f"accumulate is {self.accumulate}, and a batch of {self.batch_size} essays cannot be divided into so "
                 "many parts: lower it to batch_size or less"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _workers_have_essays(self) -> Self:
+        if self.workers > self.batch_size:
+            raise ValueError(
+                f"workers is {self.workers}, and a batch of {self.batch_size} essays cannot be shared among so many: "
+                "lower it to batch_size or less"
             )
         return self
 

@@ -8,7 +8,7 @@ from redacoes import processor
 from redacoes.errors import warn
 from redacoes.essays import arrow
 from redacoes.files import WORK, staged
-from redacoes.learning import checkpoint, defaults, model, resume, training
+from redacoes.learning import checkpoint, defaults, model, resume, training, workers
 from redacoes.params import Params
 from redacoes.stage import run
 
@@ -17,7 +17,7 @@ def main(params: Params) -> None:
     """Write `models/scorer/` and `metrics/train/`, and note in `metrics/processor.json` on which processor."""
     processor.settle(params.train.portable)
     model.configure(params.train.threads, params.train.seed)
-    base = Path("models/base")
+    base, tokens = Path("models/base"), Path("data/tokenized")
     config = checkpoint.load_config(base)
     if params.train.portable and (told := processor.uncovered(config.hidden_size)):
         warn(told)
@@ -25,7 +25,7 @@ def main(params: Params) -> None:
     train = defaults.settle(params.train, config, checkpoint.has_weights(base), validated)
     if line := defaults.describe(params.train, train):
         print(line, file=sys.stderr)
-    parts = arrow.load("data/tokenized")
+    parts = arrow.load(tokens)
     tokenizer = checkpoint.load_tokenizer(base)
     labels = parts["train"].features["labels"].names
     data = [arrow.fingerprint(part) for part in parts.values()]
@@ -33,7 +33,10 @@ def main(params: Params) -> None:
     with staged("models/scorer", "metrics/train") as [scorer, curves]:
         classifier = model.build(base, labels, train)
         pad_id = tokenizer.pad_token_id
-        training.fit(classifier, parts["train"], parts["validation"], pad_id, train, curves, progress)
+        if train.workers > 1:
+            workers.fit(classifier, base, tokens, pad_id, train, curves, progress)
+        else:
+            training.fit(classifier, parts["train"], parts["validation"], pad_id, train, curves, progress)
         model.save(classifier, tokenizer, scorer)
     processor.record(Path("models/scorer/model.safetensors"))
     shutil.rmtree(progress.parent)

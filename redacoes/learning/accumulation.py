@@ -1,8 +1,8 @@
 """A training step that computes its batch in parts, one after another, and then makes one step of their sum.
 
 The memory of a step is that of the activations, which are those of one part at a time. The parts' gradients add up to
-the batch's, since each essay's loss is divided by the number of essays in the whole batch; on several GPUs, in the
-batches of all of them.
+the batch's, since each essay's loss is divided by the number of essays in the whole batch; on several GPUs or
+workers, in the batches of all of them.
 """
 
 from collections.abc import Callable, Sequence

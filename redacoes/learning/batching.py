@@ -33,13 +33,15 @@ class Ragged:
         """
         mask = padded_mask(self.lengths[rows], multiple, longest)
         ids = np.full(mask.shape, pad_id, dtype=np.int32)
-        ids[mask] = np.concatenate([self.values[self.offsets[row] : self.offsets[row + 1]] for row in rows])
+        if len(rows):
+            ids[mask] = np.concatenate([self.values[self.offsets[row] : self.offsets[row + 1]] for row in rows])
         return {"input_ids": ids, "attention_mask": mask.astype(np.int32)}
 
 
 def padded_mask(lengths: NDArray[np.int64], multiple: int, longest: int) -> NDArray[np.bool_]:
     """Return the mask of tokens in padded rows, bool ``(rows, length)``; see `Ragged.pad`."""
-    width = min(-(-int(lengths.max()) // multiple) * multiple, max(longest, int(lengths.max())))
+    most = int(lengths.max(initial=1))  # a worker's share of a batch can have no row
+    width = min(-(-most // multiple) * multiple, max(longest, most))
     return np.arange(width) < lengths[:, None]
 
 
@@ -68,6 +70,15 @@ def epoch_batches(
     if batching == "length":
         batches = [batches[index] for index in random.permutation(len(batches))]
     return batches
+
+
+def share(rows: NDArray[np.int64], worker: int, workers: int) -> NDArray[np.int64]:
+    """Return the rows of a batch that a worker, counted from 0, computes.
+
+    The shares of all workers, one after another, are the batch. Their sizes differ by one at most, so a small batch
+    leaves some workers without any row.
+    """
+    return np.array_split(rows, workers)[worker]
 
 
 def sorted_batches(lengths: NDArray[np.int64], batch_size: int) -> list[NDArray[np.int64]]:

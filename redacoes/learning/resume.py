@@ -50,25 +50,33 @@ def place(root: Path, key: str) -> Path:
     return root / key
 
 
+def newest(folder: Path) -> Path | None:
+    """Return the progress of the most epochs in a folder that `Progress` writes, if there is any."""
+    return max(folder.glob("[0-9]*"), default=None)
+
+
 class Progress(tf_keras.callbacks.Callback):
     """Save the progress of training after each epoch, and restore it. It must be the last callback."""
 
-    def __init__(self, folder: Path, stopping: tf_keras.callbacks.EarlyStopping, curves: Path) -> None:
+    def __init__(
+        self, folder: Path, stopping: tf_keras.callbacks.EarlyStopping, curves: Path, writes: bool = True
+    ) -> None:
         """Look for progress in `folder`.
 
         Args:
             folder: Holds the progress in a folder named by the number of epochs done; for a moment in two.
             stopping: The early stopping, whose state is part of the progress.
             curves: The folder of the learning curves, restored from the progress.
+            writes: Whether to write progress and curves, which one of several workers does.
         """
         super().__init__()
-        self.folder, self.stopping, self.curves = folder, stopping, curves
+        self.folder, self.stopping, self.curves, self.writes = folder, stopping, curves, writes
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(folder / "draft", ignore_errors=True)
-        found = sorted(folder.iterdir())
-        self.saved = found[-1] if found else None
+        if writes:
+            shutil.rmtree(folder / "draft", ignore_errors=True)
+        self.saved = newest(folder)
         self.state: dict[str, Any] = json.loads((self.saved / STATE).read_text()) if self.saved else {}
-        if self.saved:
+        if self.saved and writes:
             shutil.copytree(self.saved / "curves", curves)
 
     @property
@@ -102,7 +110,7 @@ class Progress(tf_keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Write the progress, whole or not at all."""
-        if not np.isfinite((logs or {})["loss"]):
+        if not self.writes or not np.isfinite((logs or {})["loss"]):
             return  # the run fails after this epoch, and would fail again
         draft = self.folder / "draft"
         draft.mkdir()

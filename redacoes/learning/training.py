@@ -22,9 +22,10 @@ from transformers import create_optimizer
 from redacoes.errors import UserError
 from redacoes.essays import arrow
 from redacoes.learning import accumulation, frozen, head, probe
-from redacoes.learning.batching import Ragged, epoch_batches
+from redacoes.learning.batching import Ragged, epoch_batches, share
 from redacoes.learning.frozen import Outputs, Pass, States
 from redacoes.learning.model import converts
+from redacoes.learning.replicas import ALONE, Team
 from redacoes.learning.resume import Progress
 from redacoes.params import Settled, Train
 
@@ -38,7 +39,14 @@ class Batches:
     """Padded batches of essays, soft targets and weights, in an order that depends on seed and epoch alone."""
 
     def __init__(
-        self, part: Dataset, inputs: Inputs, pad_id: int, longest: int, targets: NDArray[np.float32], train: Train
+        self,
+        part: Dataset,
+        inputs: Inputs,
+        pad_id: int,
+        longest: int,
+        targets: NDArray[np.float32],
+        train: Train,
+        team: Team,
     ) -> None:
         """Draw the order of the first epoch.
 
@@ -49,15 +57,16 @@ class Batches:
             longest: Longest batch, in tokens.
             targets: float32 ``(classes, classes)``: the target distribution of each true class.
             train: Batch size, batching, class weights and seed.
+            team: The processes that train together; these are the batches of this one.
         """
         self.inputs, self.labels = inputs, labels(part)
-        self.pad_id, self.longest, self.targets, self.train = pad_id, longest, targets, train
+        self.pad_id, self.longest, self.targets, self.train, self.team = pad_id, longest, targets, train, team
         self.weights = class_weights(self.labels, len(targets), train)
         self.begin(0)
 
     def begin(self, epoch: int) -> None:
         """Draw the order of an epoch, counted from 0."""
-        train = self.train
+        train, self.epoch = self.train, epoch
         self.batches = epoch_batches(
             self.inputs.lengths, train.batch_size, train.batching, train.drop_last, train.seed, epoch
         )
@@ -67,28 +76,43 @@ class Batches:
         return len(self.batches)
 
     def __getitem__(self, index: int) -> tuple[NDArray[Any], ...]:
-        """Return ids or states, mask ``(batch, length)``, targets ``(batch, classes)`` and weights ``(batch,)``."""
-        rows = self.batches[index]
+        """Return ids or states, mask ``(batch, length)``, targets ``(batch, classes)`` and weights ``(batch,)``.
+
+        Of several workers, each has its share of the rows.
+        """
+        rows = share(self.batches[index], self.team.worker, self.team.workers)
         values, mask = self.inputs.pad(rows, self.pad_id, self.train.pad_to_multiple_of, self.longest).values()
         return values, mask, self.targets[self.labels[rows]], self.weights[self.labels[rows]]
 
-    def dataset(self) -> tf.data.Dataset:
+    def at(self, step: int) -> tuple[NDArray[Any], ...]:
+        """Return the batch of a step, counted from the first one of the first epoch."""
+        epoch, index = divmod(int(step), len(self))
+        if epoch != self.epoch:
+            self.begin(epoch)
+        return self[index]
+
+    def dataset(self, steps: range | None = None) -> tf.data.Dataset:
         """Return the batches for `fit`: inputs, targets and weights.
 
         This is neither a generator nor a Keras Sequence, which is one: with these, under Python 3.11 and later, malloc
         maps every tensor of 128 KiB or more anew, and an epoch takes nearly twice as long.
+
+        Args:
+            steps: The steps of all epochs; else the batches of the epoch that was begun last.
         """
         states = isinstance(self.inputs, States)
         name, kind = ("inputs_embeds", tf.float32) if states else ("input_ids", tf.int32)
         width = [self.inputs.width] if isinstance(self.inputs, States) else []
         shapes = [None, None, *width], [None, None], [None, len(self.targets)], [None]
+        get = self.__getitem__ if steps is None else self.at
+        first, end = (0, len(self)) if steps is None else (steps.start, steps.stop)
 
         def batch(index: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]:
-            made = tf.numpy_function(self.__getitem__, [index], [kind, tf.int32, tf.float32, tf.float32])
+            made = tf.numpy_function(get, [index], [kind, tf.int32, tf.float32, tf.float32])
             values, mask, targets, weights = map(tf.ensure_shape, made, shapes)
             return {name: values, "attention_mask": mask}, targets, weights
 
-        return tf.data.Dataset.range(len(self)).map(batch)
+        return tf.data.Dataset.range(first, end).map(batch)
 
 
 def labels(part: Dataset) -> NDArray[np.int64]:
@@ -169,20 +193,32 @@ def fit(
             loss is not finite.
     """
     parts = {"train": train_part, "validation": validation_part}
-    targets = soft_targets(model.config.num_labels, train.label_spread)
+    inputs, probed = begin(model, parts, pad_id, train, progress / "frozen", outputs)
+    tune(model, parts, inputs, pad_id, probed, train, curves, progress / "epochs")
+
+
+def begin(
+    model: Any,
+    parts: Mapping[str, Dataset],
+    pad_id: int,
+    train: Settled,
+    folder: Path,
+    outputs: Mapping[str, Outputs] | None = None,
+) -> tuple[dict[str, Inputs], Metrics]:
+    """Run the frozen layers, and fit the head.
+
+    Returns:
+        The inputs of the layers above, by the name of the part; and losses and accuracies if the head was fitted.
+    """
     inputs: dict[str, Inputs] = {name: Ragged(*arrow.lists(part, "input_ids")) for name, part in parts.items()}
     probed: Metrics = {}
     if train.frozen_layers or train.probe:
-        outputs = outputs or frozen.run(model, parts, pad_id, Pass.of(train), progress / "frozen")
+        outputs = outputs or frozen.run(model, parts, pad_id, Pass.of(train), folder)
         if train.probe:
+            targets = soft_targets(model.config.num_labels, train.label_spread)
             probed = probe_head(model, {name: outputs[name].vectors for name in parts}, parts, targets, train)
         inputs = {name: outputs[name].states or inputs[name] for name in parts}
-    with frozen.upper(model, train.frozen_layers):
-        longest = model.config.max_position_embeddings
-        unweighted = train.model_copy(update={"class_weights": "none", "drop_last": False})
-        batches = Batches(train_part, inputs["train"], pad_id, longest, targets, train)
-        validation = Batches(validation_part, inputs["validation"], pad_id, longest, targets, unweighted)
-        _tune(model, batches, validation, probed, train, curves, progress / "epochs")
+    return inputs, probed
 
 
 def probe_head(
@@ -234,22 +270,45 @@ class _Begun(tf_keras.callbacks.Callback):
             self.stopping.best_weights = self.model.get_weights()
 
 
-def _tune(
-    model: Any, batches: Batches, validation: Batches, probed: Metrics, train: Settled, curves: Path, progress: Path
+def tune(
+    model: Any,
+    parts: Mapping[str, Dataset],
+    inputs: Mapping[str, Inputs],
+    pad_id: int,
+    probed: Metrics,
+    train: Settled,
+    curves: Path,
+    progress: Path,
+    team: Team = ALONE,
 ) -> None:
-    """Train the trainable weights of `model`; see `fit`.
+    """Train the trainable weights of `model`, on what `begin` returns; see `fit`.
 
     Args:
-        model: A classifier, or its layers above the frozen ones.
-        batches: Batches of train.
-        validation: Batches of validation.
+        model: A classifier, built in the scope of the team's strategy.
+        parts: Tokenized rows, with `labels`, of train and validation.
+        inputs: The inputs of the layers above the frozen ones.
+        pad_id: The tokenizer's id for padding.
         probed: Losses and accuracies before the first epoch, if the head has been fitted.
         train: Every setting.
         curves: Folder of the learning curves.
         progress: Folder of the epochs done.
+        team: The processes that train together.
     """
+    targets = soft_targets(model.config.num_labels, train.label_spread)
+    longest = model.config.max_position_embeddings
+    unweighted = train.model_copy(update={"class_weights": "none", "drop_last": False})
+    with frozen.upper(model, train.frozen_layers):
+        batches = Batches(parts["train"], inputs["train"], pad_id, longest, targets, train, team)
+        validation = Batches(parts["validation"], inputs["validation"], pad_id, longest, targets, unweighted, team)
+        _tune(model, batches, validation, probed, train, curves, progress)
+
+
+def _tune(
+    model: Any, batches: Batches, validation: Batches, probed: Metrics, train: Settled, curves: Path, progress: Path
+) -> None:
     if not len(batches) and train.epochs:
         raise UserError(f"train.batch_size is {train.batch_size}, and train.drop_last leaves no batch of it: lower it")
+    team = batches.team
     with model.distribute_strategy.scope():
         _compile(model, len(batches) * train.epochs, train)
         if train.accumulate > 1 or model.distribute_strategy.num_replicas_in_sync > 1:
@@ -262,37 +321,43 @@ def _tune(
         patience=train.early_stopping_patience or train.epochs,
         restore_best_weights=train.keep == "best",
     )
-    done = Progress(progress, stopping, curves)
-    if done.epochs:
-        print(f"going on after epoch {done.epochs} of {train.epochs}, where a run was stopped", file=sys.stderr)
-    live = Live(dir=str(curves), resume=done.epochs > 0, dvcyaml=None, save_dvc_exp=False, report=None)
+    done = Progress(progress, stopping, curves, team.leads)
     callbacks = [
-        tf_keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.begin(epoch)),
+        tf_keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: team.begin(batches, epoch)),
         tf_keras.callbacks.TerminateOnNaN(),
         stopping,
-        DVCLiveCallback(live=live),
     ]
+    if team.leads:
+        callbacks.append(DVCLiveCallback(live=_live(done, probed, train, curves)))
     if probed:
         callbacks.append(_Begun(stopping, probed["eval/loss"]))
-        if not done.epochs:
-            live.step = 0
-            for name, value in probed.items():
-                live.log_metric(name, value)
-            live.make_summary()
-    live.step = done.epochs + 1  # the curves count epochs from 1
     if not train.epochs:
-        live.end()
         return
     history = model.fit(
-        batches.dataset(),
-        validation_data=validation.dataset(),
+        **team.feed(batches, validation, done.epochs),
         initial_epoch=train.epochs if done.finished else done.epochs,
         epochs=train.epochs,
         callbacks=[*callbacks, done],
-        verbose=1 if sys.stderr.isatty() else 2,
+        verbose=team.verbose,
     )
     if not np.all(np.isfinite(history.history.get("loss", []))):
         raise UserError("train: the loss is not a number any more; lower train.learning_rate or raise train.warmup")
+
+
+def _live(done: Progress, probed: Metrics, train: Settled, curves: Path) -> Live:
+    """Return the learning curves, which begin with the result of the probe, or after the epochs that are done."""
+    if done.epochs:
+        print(f"going on after epoch {done.epochs} of {train.epochs}, where a run was stopped", file=sys.stderr)
+    live = Live(dir=str(curves), resume=done.epochs > 0, dvcyaml=None, save_dvc_exp=False, report=None)
+    if probed and not done.epochs:
+        live.step = 0
+        for name, value in probed.items():
+            live.log_metric(name, value)
+        live.make_summary()
+    live.step = done.epochs + 1  # the curves count epochs from 1
+    if not train.epochs:
+        live.end()
+    return live
 
 
 def _compile(model: Any, steps: int, train: Settled) -> None:

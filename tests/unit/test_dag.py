@@ -19,8 +19,8 @@ DAG = YAML(typ="safe", pure=True).load((ROOT / "dvc.yaml").read_text(encoding="u
 STAGES = DAG["stages"]
 FIRST_PARTY = {"redacoes", "stages"}
 PACKAGE = {"huggingface_hub": "huggingface-hub", "sklearn": "scikit-learn", "tf_keras": "tf-keras"}
-# they check, show and fetch by hash; no output's bytes come from them
-WITHOUT_EFFECT = {"huggingface-hub", "psutil", "pydantic", "requests", "ruamel", "tqdm"}
+# they check, show, start processes and fetch by hash; no output's bytes come from them
+WITHOUT_EFFECT = {"huggingface-hub", "psutil", "pydantic", "ray", "requests", "ruamel", "tqdm"}
 
 
 def closure(stage: str) -> tuple[set[str], set[str]]:

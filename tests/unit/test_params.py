@@ -23,6 +23,8 @@ TEXT = PARAMS_FILE.read_text(encoding="utf-8")
         ("  epochs: 2", "  epochs: true", "train.epochs is True"),
         ("  epochs: 2\n", "", "the key train.epochs is missing"),
         ("  learning_rate: 1.0e-3", "  learning_rate: .nan", "train.learning_rate is nan"),
+        ("  workers: 1", "  workers: 0", "train.workers is 0"),
+        ("  workers: 1", "  workers: 17", "train: workers is 17, and a batch of 16 essays cannot be shared among so many"),
         ("  strategy: shuffled", "  strategy: random", "split.strategy is 'random'"),
         ("  strategy: shuffled", "  strategy: grouped", "data.group_column must name"),
         ("  validation: own", "  validation: test", "decision.rule would be chosen on the test part"),
