@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any
 
-MEND = "`redacoes verify` tells what is damaged, and the commands that mend it"
+MEND = "`redacoes verify` tells what is damaged, and the commands that repair it"
 
 MACHINE = {errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 

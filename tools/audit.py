@@ -97,7 +97,7 @@ def main() -> None:
     if unknown:
         prefix = "::warning::" if os.environ.get("GITHUB_ACTIONS") else "warning: "  # shown on the run's page
         print(
-            f"{prefix}the advisory database was not reached, {unknown}: that is no all-clear, since known "
+            f"{prefix}the advisory database was not reached, {unknown}: that is not an all-clear, since known "
             "vulnerabilities may be there; what was checked is that uv.lock has the hash of every file",
             file=sys.stderr,
         )

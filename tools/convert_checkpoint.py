@@ -123,7 +123,7 @@ def tensors(file: Path) -> dict[str, Any]:
             f"({_asked(error)})"
         ) from error
     except (OSError, EOFError, RuntimeError, ValueError, KeyError) as error:
-        raise RefusedError(f"{file} is no whole file of torch ({_first_line(error)}); fetch it again") from error
+        raise RefusedError(f"{file} is not a complete torch file ({_first_line(error)}); fetch it again") from error
     if not isinstance(state, dict) or not state:
         raise RefusedError(f"{file} holds no state dict; use a checkpoint that save_pretrained has written")
     odd = [name for name, value in state.items() if not (isinstance(name, str) and isinstance(value, torch.Tensor))]

@@ -26,7 +26,7 @@ def commit(revision: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(
-            f"error: {revision!r} is no revision of this clone: fetch it, or name another, as in make report BASE=main"
+            f"error: {revision!r} is not a revision of this clone: fetch it, or name another (make report BASE=main)"
         )
     return done.stdout.strip()
 

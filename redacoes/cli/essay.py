@@ -29,10 +29,10 @@ def read(name: str) -> str:
     shown = "standard input" if name == "-" else name
     content = sys.stdin.buffer.read(BYTES + 1) if name == "-" else _content(Path(name), BYTES + 1)
     if len(content) > BYTES:
-        raise UserError(f"{shown} has more than {BYTES:,} bytes, which is no essay; name a file with one essay")
+        raise UserError(f"{shown} has more than {BYTES:,} bytes, too many for an essay; name a file with one essay")
     text = text_of(content, shown)
     if len(text) > MOST:
-        raise UserError(f"{shown} has more than {MOST:,} characters, which is no essay; name a file with one essay")
+        raise UserError(f"{shown} has more than {MOST:,} characters, too many for an essay; name a file with one essay")
     if not (text := clean(text)):
         raise UserError(f"{shown} holds nothing that can be read; write an essay into it")
     return text

@@ -68,7 +68,7 @@ def _hint_of_project(command: str) -> Iterator[None]:
     here = Path.cwd()
     found = next((folder for folder in (here, *here.parents) if (folder / ".dvc/config").is_file()), here)
     if command in OF_PROJECT and found == here and not Path(PARAMS).is_file():
-        raise UserError("this folder is no project; go to that which holds params.yaml and .dvc, and run it there")
+        raise UserError("this folder is not a project; run it in the folder that holds params.yaml and .dvc")
     hint = f"the project's folder is another: cd {shlex.quote(str(found))}"
     if found != here and command in OF_PROJECT:
         raise UserError(hint)

@@ -176,14 +176,14 @@ def _csv(path: Path, asked: Asked, form: Form, draft: Path) -> _Table:
     with draft.open("rb") as file:
         start = file.read(1 << 16)
         if kind := training_csv.container(start):
-            raise UserError(f"{path} is {kind}, whatever its name says; name it as what it is")
+            raise UserError(f"{path} is {kind}, despite its name; give it the suffix of what it is")
         file.seek(0)
         codec = form.codec or encoding_of(file)
         encoding = asked.encoding or codec.removesuffix("-sig")
         delimiter = form.delimiter or _delimiter(start.decode(codec, "replace"))
         with TextIOWrapper(file, codec, errors="replace", newline="") as lines:
             columns = _columns(path, (fields for _, fields in training_csv.rows(lines, delimiter, str(path))))
-    seen = "its bytes are no UTF-8" if encoding == "cp1252" else "its bytes"
+    seen = "its bytes are not UTF-8" if encoding == "cp1252" else "its bytes"
     found = [
         Setting("data.delimiter", delimiter, "as asked" if asked.delimiter else "the header"),
         Setting("data.encoding", encoding, "as asked" if asked.encoding else seen),
@@ -204,7 +204,7 @@ def _columns(path: Path, rows: Iterator[list[str]]) -> list[_Column]:
     if not header:
         raise UserError(f"{path} is empty; it needs a header and rows")
     if repeated := [name for name, count in Counter(header).items() if count > 1 and name]:
-        raise UserError(f"{path}: the column {repeated[0]!r} stands twice; rename one")
+        raise UserError(f"{path}: the column {repeated[0]!r} appears twice; rename one")
     columns = [_Column(name) for name in header]
     if len(columns) < 2:
         raise UserError(

@@ -48,10 +48,10 @@ def text_of(content: bytes, name: str) -> str:
     if content.startswith(b"PK\x03\x04"):
         return _document(content, name)
     if kind := container(content):
-        raise FileError(f"{name} is {kind}, and no essay; save that as .docx, .odt or .txt", "text")
+        raise FileError(f"{name} is {kind}, not an essay; save the essay as .docx, .odt or .txt", "text")
     text = decoded(content)
     if text is None:
-        raise FileError(f"{name} is no text, or damaged; save it as .docx, .odt or .txt", "text")
+        raise FileError(f"{name} is not text, or is damaged; save it as .docx, .odt or .txt", "text")
     return text
 
 
@@ -70,7 +70,7 @@ def _document(content: bytes, name: str) -> str:
             f"{name} declares entities, which a document has no need of; save it anew, or as .txt", "entities"
         )
     if sum(part.count(b"<") for part in parts.values()) > TAGS:
-        raise FileError(f"{name} has more than {TAGS:,} tags, which is no essay; save that as .txt", "unfolds")
+        raise FileError(f"{name} has more than {TAGS:,} tags, too many for an essay; save it as .txt", "unfolds")
     try:
         lines = (_odt if is_odt else _docx)(_packed(parts))
     except ImportError as error:

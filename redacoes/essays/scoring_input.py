@@ -133,15 +133,14 @@ class EssayFile:
         is_parquet = self.kind == "parquet" and other == training_csv.CONTAINERS[b"PAR1"]
         if other and not is_parquet:
             raise FileError(
-                f"{self.name} is {other}, and is read as {self.kind}; export it, or name it as what it is", "kind"
+                f"{self.name} is {other}, and is read as {self.kind}; export it, or give it the suffix of what it is",
+                "kind",
             )
         if not start:
             raise FileError(f"{self.name} is empty", "empty")
         found = "" if self.kind == "parquet" else encoding_of(io.BytesIO(start) if path == STDIN else self._file)
         if form.codec == "utf-8-sig" and found not in ("", form.codec):
-            raise FileError(
-                f"{self.name} is no UTF-8 text; leave --encoding out, and it is read as {found}", "encoding"
-            )
+            raise FileError(f"{self.name} is not UTF-8 text; without --encoding it is read as {found}", "encoding")
         self._encoding = form.codec or found
         self._share: float | None = None
         self.schema: pa.Schema | None = None  # of the carried columns; JSON has none
@@ -239,7 +238,7 @@ class EssayFile:
     def _unreadable(self, text: str) -> Fault | None:
         """Return the fault of text that could not be decoded, or None."""
         if "\0" in text:
-            return Fault("nul", "it holds a NUL, so it is no text")
+            return Fault("nul", "it holds a NUL, so it is not text")
         if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
             told = self._encoding.removesuffix("-sig")
             return Fault("encoding", f"not {told} text (--encoding names another)")
@@ -334,7 +333,7 @@ class EssayFile:
             texts = [field.name for field in self.schema if _is_text(field.type)] if self._longest else None
             file = pq.ParquetFile(self._file, pre_buffer=False, read_dictionary=texts)
         except (pa.ArrowException, OSError) as error:
-            raise FileError(f"{self.name} is no whole Parquet file ({first_line(error)})", "damaged") from error
+            raise FileError(f"{self.name} is not a complete Parquet file ({first_line(error)})", "damaged") from error
         self._require(self.schema.names)
         groups = map(file.metadata.row_group, range(file.metadata.num_row_groups))
         self.unpacked = sum(group.total_byte_size for group in groups)

@@ -39,7 +39,7 @@ def asked_form(name: str, is_workbook: bool, sheet: str | None, delimiter: str |
     if is_workbook and (delimiter or encoding):
         raise UserError(f"{name} is a workbook, which has no --delimiter and no --encoding; leave them out")
     if sheet and not is_workbook:
-        raise UserError(f"{name} is no workbook and has no sheets; leave --sheet out")
+        raise UserError(f"{name} is not a workbook and has no sheets; leave --sheet out")
     divides = delimiter and delimiter.replace("\\t", "\t")
     if divides is not None and (len(divides) != 1 or divides in '"\r\n'):
         raise UserError(f"--delimiter is {delimiter!r}; it must be one character, and no quote or line break")

@@ -120,12 +120,14 @@ def parse_score(text: str, data: Data) -> int:
         number = Decimal(text.replace(",", "."))
     except InvalidOperation:
         raise InvalidRowError(
-            "score_not_a_number", column, f"{text!r} is not a number; mend it or remove the row"
+            "score_not_a_number", column, f"{text!r} is not a number; correct it or remove the row"
         ) from None
     if not number.is_finite():
-        raise InvalidRowError("score_not_finite", column, f"{text!r} is not a finite number; mend it or remove the row")
+        raise InvalidRowError(
+            "score_not_finite", column, f"{text!r} is not a finite number; correct it or remove the row"
+        )
     if number < 0:
-        raise InvalidRowError("score_negative", column, f"{text!r} is negative; mend it or remove the row")
+        raise InvalidRowError("score_negative", column, f"{text!r} is negative; correct it or remove the row")
     if number > Decimal(str(data.score_scale)):
         raise InvalidRowError(
             "score_above_scale",
@@ -167,7 +169,7 @@ def _values(fields: dict[str, str] | FieldCount, data: Data) -> tuple[str, int, 
         raise InvalidRowError(
             "ragged_row",
             None,
-            f"{fields.found} fields where the header has {fields.expected}; mend the row, or put a field that holds "
+            f"{fields.found} fields where the header has {fields.expected}; correct the row, or put a field that holds "
             f"{data.delimiter!r} in quotes",
         )
     text = clean(fields[data.essay_column])
@@ -262,7 +264,7 @@ def _check_file(path: Path, encoding: str) -> str:
     with path.open("rb") as binary:
         start = binary.read(4096)
     if kind := container(start):
-        raise UserError(f"{path} is {kind}, whatever its name says; export it as CSV text, or `redacoes adopt` it")
+        raise UserError(f"{path} is {kind}, despite its name; export it as CSV text, or `redacoes adopt` it")
     return name
 
 
@@ -283,7 +285,7 @@ def _lines(text: TextIOWrapper, path: Path) -> Iterator[str]:
 def require_unique(header: Sequence[str], where: str) -> None:
     """Raise FileError, which names `where`, if a column occurs twice."""
     if repeated := [name for place, name in enumerate(header) if name in header[:place]]:
-        raise FileError(f"{where}: the column {repeated[0]!r} stands twice; rename one", "twice", column=repeated[0])
+        raise FileError(f"{where}: the column {repeated[0]!r} appears twice; rename one", "twice", column=repeated[0])
 
 
 def require_column(name: str, header: Sequence[str], where: str, named_by: str) -> None:

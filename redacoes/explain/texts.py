@@ -15,7 +15,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "meaning": (
         "Cada número é um efeito sobre a estimativa deste modelo, em pontos da nota. Não é o motivo de um corretor, e "
         "não diz o que faria uma redação melhor.",
-        "Each number is an effect on this model's estimate, in points of score. It is no reason of a grader, and says "
+        "Each number is an effect on this model's estimate, in points of score. It is not a grader's reason, and says "
         "nothing of what a better essay would be.",
     ),
     "model": ("Modelo: {model}.", "Model: {model}."),

@@ -189,7 +189,7 @@ def _decision(values: Any, path: Path) -> Decision:
     except (TypeError, KeyError, ValueError) as error:
         raise UserError(f"{path} holds no decision rule; dvc repro evaluate writes models/{DECISION}") from error
     if decision.rule not in get_args(Rule):
-        raise UserError(f"{path}: the rule {decision.rule!r} is none of {', '.join(get_args(Rule))}")
+        raise UserError(f"{path}: the rule {decision.rule!r} is not one of {', '.join(get_args(Rule))}")
     if (decision.rule == "ordinal") != (decision.odds is not None and len(decision.odds.weights) == 2):
         raise UserError(f"{path}: the rule ordinal, and no other, has odds with two weights; {MEND}")
     return decision

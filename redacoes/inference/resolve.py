@@ -49,7 +49,7 @@ def found(model: str | Path, root: Path = Path()) -> Iterator[Path]:
             beside = [str(path.parent) for path in Path(model).parent.glob("*/config.json")]
             hint = nearest(name, [str(SCORER), *beside, *names(root)]) or "; see git branch -a and dvc exp list -A"
             raise UserError(
-                f"{name!r} is no folder here, no branch, tag, commit or experiment, and not OWNER/NAME@HASH{hint}"
+                f"{name!r} is not a folder here, nor a branch, tag, commit or experiment, and not OWNER/NAME@HASH{hint}"
             ) from error
         with tempfile.TemporaryDirectory(prefix="redacoes-") as folder:
             for path in (SCORER, SCORER.with_name(DECISION), Path("dvc.lock")):

@@ -302,7 +302,7 @@ def tokenization(folder: Path, name: str | Path) -> tuple[Any, Any, Tokenize]:
     checkpoint.require_own_tokenizer(folder, config, tokenizer)
     longest, known = checkpoint.positions(config), metadata.load_tokenize(folder)
     if not known:
-        warn(f"{name} does not say what it saw of a long essay: the first {longest} tokens are taken")
+        warn(f"{name} does not say what it saw of a long essay: the first {longest} tokens are used")
     return config, tokenizer, Tokenize(**{"max_length": longest, "truncation": "head", **known}, batch_size=WINDOW)
 
 

@@ -145,7 +145,7 @@ def tensors(folder: str | Path) -> dict[str, Tensor]:
                     part = file.get_slice(key)
                     found[key], places[key] = (part.get_dtype(), tuple(part.get_shape())), name
         except (OSError, SafetensorError) as error:
-            raise UserError(f"{folder / name} is not a whole safetensors file ({error}); {MEND}") from error
+            raise UserError(f"{folder / name} is not a complete safetensors file ({error}); {MEND}") from error
         if layout != "pt":
             raise UserError(f"{folder / name} is in the layout {layout!r}, and only PyTorch's ('pt') is read")
     if files[0] == INDEX:
@@ -168,7 +168,7 @@ def load_config(folder: str | Path) -> Any:
         return AutoConfig.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
-            f"{folder}/config.json is none that transformers knows ({first_line(error)}); {MEND}"
+            f"{folder}/config.json is not one that transformers knows ({first_line(error)}); {MEND}"
         ) from error
 
 

@@ -168,7 +168,7 @@ def _with_weights(folder: str | Path, config: Any, foreign: bool, new_head: bool
         found = {name: tensor for name, tensor in found.items() if not name.endswith(BUFFERS)}
     odd = [f"{name} ({kind})" for name, (kind, _) in found.items() if kind not in (FLOATS if foreign else {"F32"})]
     if odd:
-        raise UserError(f"{folder}: the weights hold {_few(odd)}, which is no type of weights; {MEND}")
+        raise UserError(f"{folder}: the weights hold {_few(odd)}, which is not a type of weights; {MEND}")
     try:
         # only a head may have another size; `misfit` refuses other shapes in the encoder
         model = TFAutoModelForSequenceClassification.from_pretrained(

@@ -166,7 +166,7 @@ class TextRegression:
         values = read_object(folder / FILES[0])
         if values.get("features") != list(surface.NAMES):
             raise UserError(
-                f"{folder / FILES[0]} was made of other features than this version of the project has; take the "
+                f"{folder / FILES[0]} was made from other features than this version of the project has; use the "
                 "version that made it, or run dvc repro baseline evaluate"
             )
         try:

@@ -137,7 +137,7 @@ def export(
         difference = _largest(_logits(run, few, tokenizer.pad_token_id), _logits(forward, few, tokenizer.pad_token_id))
         if not difference <= TOLERANCE:
             raise UserError(
-                f"what was converted gives other logits than TensorFlow, by up to {difference:.2g}, so nothing was "
+                f"the converted model's logits differ from TensorFlow's by up to {difference:.2g}, so nothing was "
                 "written; this model cannot be exported"
             )
         text = metadata.load_text(source, decision) if int8 else None

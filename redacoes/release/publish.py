@@ -56,7 +56,7 @@ def require_name(repository: str) -> None:
     try:
         validate_repo_id(repository)
     except HFValidationError as error:
-        raise UserError(f"{repository!r} is no name of a repository: {first_line(error)}") from error
+        raise UserError(f"{repository!r} is not the name of a repository: {first_line(error)}") from error
     if "/" not in repository:
         raise UserError(f"{repository!r} lacks its owner: write OWNER/{repository} (`hf auth whoami` says who you are)")
 

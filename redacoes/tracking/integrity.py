@@ -91,7 +91,7 @@ class Report:
             f"{len(self.errors) or 'none'} damaged",
         ]
         if self.absent:
-            parts.append(f"{len(self.absent)} not pulled or not made yet, which is no error")
+            parts.append(f"{len(self.absent)} not pulled or not made yet, which is not an error")
         if self.elsewhere:
             parts.append(f"{self.elsewhere} outside this machine, which are not checked")
         return "; ".join(parts)

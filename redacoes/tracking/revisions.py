@@ -64,7 +64,7 @@ class Revision:
             raise UserError(f"{root} is not the project's folder, which holds .dvc; run this from there") from error
         except (RevError, DvcException) as error:
             hint = nearest(name, names(root)) or "; see git branch -a and dvc exp list -A"
-            raise UserError(f"{name!r} is no branch, tag, commit or experiment here{hint}") from error
+            raise UserError(f"{name!r} is not a branch, tag, commit or experiment here{hint}") from error
 
     def text(self, path: str) -> str:
         """Return the text of a file of the revision.

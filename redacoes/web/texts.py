@@ -95,13 +95,13 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "reject": ("linha {line}, {reason}", "line {line}, {reason}"),
     "row_missing": ("sem a coluna do texto", "without the column of the text"),
-    "row_type": ("cuja redação não é um texto", "whose essay is no text"),
+    "row_type": ("cuja redação não é um texto", "whose essay is not text"),
     "row_long": ("com uma redação de mais de {most} caracteres", "with an essay of more than {most} characters"),
     "row_empty": ("com uma redação vazia", "with an empty essay"),
-    "row_nul": ("com um caractere nulo, que não é texto", "with a null character, which is no text"),
-    "row_encoding": ("com bytes que não são texto", "with bytes that are no text"),
+    "row_nul": ("com um caractere nulo, que não é texto", "with a null character, which is not text"),
+    "row_encoding": ("com bytes que não são texto", "with bytes that are not text"),
     "row_fields": ("com mais ou menos campos que o cabeçalho", "with more or fewer fields than the header"),
-    "row_json": ("que não é um objeto JSON", "which is no JSON object"),
+    "row_json": ("que não é um objeto JSON", "which is not a JSON object"),
     "no_row": (
         "Nenhuma linha do arquivo pôde ser corrigida. {first}",
         "No row of the file can be scored. {first}",
@@ -124,13 +124,13 @@ TEXTS: dict[str, tuple[str, str]] = {
         "O número é a nota esperada da redação menos a da redação sem a frase: é o efeito na estimativa do modelo, não "
         "o motivo de um corretor.",
         "The number is the expected score of the essay less that of the essay without the sentence: an effect on the "
-        "model's estimate, no reason of a grader.",
+        "model's estimate, not a grader's reason.",
     ),
     "many_sentences": (
         "A redação tem mais de {most} frases, e elas não são analisadas uma a uma.",
-        "The essay has more than {most} sentences, and they are not told apart.",
+        "The essay has more than {most} sentences, so they are not analysed one by one.",
     ),
-    "neighbours": ("Redações de treino mais parecidas", "Training essays most like it"),
+    "neighbours": ("Redações de treino mais parecidas", "Most similar training essays"),
     "true_score": ("nota", "score"),
     "similarity": ("semelhança", "similarity"),
     "text": ("texto", "text"),
@@ -146,7 +146,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "not_portuguese": ("O texto não parece estar em português.", "The text does not seem to be in Portuguese."),
     "far": (
         "O texto é muito diferente de tudo o que o modelo viu no treino.",
-        "The text is far from anything that the model has seen in training.",
+        "The text is very different from anything that the model saw in training.",
     ),
     "empty": ("Não há texto para corrigir.", "There is no text to score."),
     "too_long": (
@@ -155,7 +155,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "document_text": (
         "O arquivo não é um texto; salve-o como .docx, .odt ou .txt.",
-        "The file is no text; save it as .docx, .odt or .txt.",
+        "The file is not text; save it as .docx, .odt or .txt.",
     ),
     "document_other": (
         "O arquivo não é um documento .docx nem .odt; salve-o como um deles, ou como .txt.",
@@ -163,7 +163,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "document_old": (
         "O arquivo é de uma versão antiga do Word; salve-o como .docx, .odt ou .txt.",
-        "The file is of an old version of Word; save it as .docx, .odt or .txt.",
+        "The file is from an old version of Word; save it as .docx, .odt or .txt.",
     ),
     "document_encrypted": (
         "O documento tem uma senha; salve-o sem ela.",
@@ -179,7 +179,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "document_entities": (
         "O documento declara entidades, de que nenhum precisa; salve-o de novo, ou como .txt.",
-        "The document declares entities, which none has a need of; save it anew, or as .txt.",
+        "The document declares entities, which no document needs; save it again, or as .txt.",
     ),
     "no_file": ("Escolha um arquivo primeiro.", "Choose a file first."),
     "file_gone": (
@@ -201,7 +201,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "comment": ("Comentário do professor", "Teacher's comment"),
     "comment_hint": (
         "Vai para o relatório, e some quando esta aba é fechada; em branco, o relatório tem linhas para escrever.",
-        "Goes into the report, and away when this tab is closed; if empty, the report has lines to write on.",
+        "It goes into the report, and is gone when this tab is closed; if empty, the report has lines to write on.",
     ),
     "report": ("Relatório desta redação, para imprimir", "Report of this essay, to print"),
     "report_download": ("Baixar o relatório", "Download the report"),
@@ -224,8 +224,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The file is not what its name says; export it from the spreadsheet as CSV.",
     ),
     "file_empty": ("O arquivo está vazio.", "The file is empty."),
-    "file_encoding": ("O arquivo não é um texto.", "The file is no text."),
-    "file_twice": ("A coluna {column!r} aparece duas vezes.", "The column {column!r} stands twice."),
+    "file_encoding": ("O arquivo não é um texto.", "The file is not text."),
+    "file_twice": ("A coluna {column!r} aparece duas vezes.", "The column {column!r} appears twice."),
     "file_taken": (
         "A coluna {column!r} tem o nome de uma das colunas de notas; mude-o.",
         "The column {column!r} has the name of one that scoring adds; rename it.",
@@ -246,7 +246,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "A planilha é grande demais; exporte a aba como CSV.",
         "The workbook is too large; export the sheet as CSV.",
     ),
-    "file_damaged": ("O arquivo Parquet está danificado ou incompleto.", "The Parquet file is damaged or not whole."),
+    "file_damaged": ("O arquivo Parquet está danificado ou incompleto.", "The Parquet file is damaged or incomplete."),
     "model": ("Modelo", "Model"),
     "commit": ("Commit", "Commit"),
     "data": ("Dados", "Data"),
@@ -265,7 +265,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "against": (
         "O que este modelo tem a mais que a melhor referência simples, {name}: {difference} de QWK ({low} a {high}), "
         "nas mesmas redações de teste.",
-        "What this model has over the best simple baseline, {name}: {difference} of QWK ({low} to {high}), on the same "
+        "The model's lead over the best simple baseline, {name}: {difference} of QWK ({low} to {high}), on the same "
         "test essays.",
     ),
     "baseline_prior": ("a frequência das notas", "the class prior"),
@@ -280,7 +280,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "metric_loss": ("Perda", "Loss"),
     "meaning_loss": (
         "O quanto as notas verdadeiras surpreendem o modelo; quanto menor, melhor.",
-        "How much the true scores surprise the model; the smaller the better.",
+        "How much the true scores surprise the model: the smaller, the better.",
     ),
     "metric_accuracy": ("Acerto exato", "Exact agreement"),
     "meaning_accuracy": (

@@ -110,7 +110,7 @@ def test_damaged_weights_are_named_and_never_filled_in(model, base, tmp_path: Pa
     whole = (scorer / "model.safetensors").read_bytes()
     for damaged in (whole[:-10], b"\xff" * 8 + whole[8:], whole[:20]):
         (scorer / "model.safetensors").write_bytes(damaged)
-        with pytest.raises(UserError, match="is not a whole safetensors file"):
+        with pytest.raises(UserError, match="is not a complete safetensors file"):
             model.load(scorer)
     (scorer / "model.safetensors").write_bytes(whole)
     (scorer / "config.json").write_text("{")

@@ -146,7 +146,7 @@ def test_a_model_is_found_on_the_hub(
 def test_a_model_that_is_not_there_is_told_with_what_to_do(origin: Folder, exported: Path, tmp_path: Path) -> None:
     root = origin.path
     for model, backend, says in (
-        ("models/scorre", "tensorflow", "no folder here, no branch.*did you mean 'models/scorer'"),
+        ("models/scorre", "tensorflow", "not a folder here, nor a branch.*did you mean 'models/scorer'"),
         (root / "params.yaml", "tensorflow", "is a file; name the folder"),
         (exported, "tensorflow", "export for ONNX Runtime"),
         (root / "models/scorer", "onnx", "holds no model.onnx; redacoes export"),

@@ -84,7 +84,7 @@ def test_a_checkpoint_as_others_publish_it_is_read_and_nothing_else_of_its_folde
         (folder / name).write_bytes(evil(marker))
     np.testing.assert_allclose(graded(model, folder, tmp_path / "half"), expected, atol=0.05)
     assert not marker.exists()
-    with pytest.raises(UserError, match="which is no type of weights"):  # of what this project has written itself
+    with pytest.raises(UserError, match="which is not a type of weights"):  # of what this project has written itself
         model.load(folder)
 
 

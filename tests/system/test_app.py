@@ -741,7 +741,7 @@ def test_a_model_that_nobody_has_made_is_told(make_clone: Callable[[str], Clone]
 def test_a_model_that_does_not_load_is_told(clone: Clone, tmp_path: Path, browser: Any) -> None:
     with served(clone, tmp_path / "tmp", "--model", "models/nada") as page:
         wait(lambda: page.health() == 500)
-        assert "no folder here" in page.get("/health")[1]
+        assert "not a folder here" in page.get("/health")[1]
         opened = browser.new_page(locale="pt-BR")
         opened.goto(page.url)
         opened.get_by_text("O modelo não pôde ser carregado").wait_for()

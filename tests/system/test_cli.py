@@ -101,7 +101,9 @@ def test_a_folder_that_is_no_project_is_called_that(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert refused(*arguments).startswith("error: this folder is no project; go to that which holds params.yaml")
+    assert refused(*arguments).startswith(
+        "error: this folder is not a project; run it in the folder that holds params.yaml"
+    )
 
 
 @pytest.mark.parametrize(
@@ -144,7 +146,7 @@ def test_what_cannot_be_compared_is_said(branches: Clone, make_pulled: Callable[
     done = redacoes(branches, "compare", "main", "nada", check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        "error: 'nada' is no branch, tag, commit or experiment here; see git branch -a and dvc exp list -A\n"
+        "error: 'nada' is not a branch, tag, commit or experiment here; see git branch -a and dvc exp list -A\n"
     )
     for slip, meant in (("mian", "main"), ("lentoo", "lento"), ("workspce", "workspace")):
         done = redacoes(branches, "compare", "main", slip, check=False)

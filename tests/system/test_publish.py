@@ -273,7 +273,7 @@ def test_what_was_not_pulled_is_refused(project: Clone) -> None:
 
 
 def test_a_name_or_a_token_that_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, reason in {"redacoes": "lacks its owner", "ana/red açoes": "no name of a repository"}.items():
+    for name, reason in {"redacoes": "lacks its owner", "ana/red açoes": "not the name of a repository"}.items():
         with pytest.raises(UserError, match=reason):
             publish.require_name(name)
     for token, reason in {

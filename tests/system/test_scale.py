@@ -107,7 +107,7 @@ def test_shards_are_scored_as_by_the_scorer_and_only_what_has_changed_is_scored_
     assert (status, told["scored"], told["kept"], told["failed"], told["essays"]) == (1, 2, 2, 2, 107)
     assert len(told["peak_workers"]) == 1
     assert f"error: {shards}/d.parquet, row 4: the essay is empty" in said
-    assert f"error: {shards}/e.parquet is no whole Parquet file" in said
+    assert f"error: {shards}/e.parquet is not a complete Parquet file" in said
     assert {path.name for path in out.glob("*.parquet")} == {"a.parquet", "b ção.parquet", "c.parquet", "vazia.parquet"}
 
     for name in "de":

@@ -125,7 +125,7 @@ def test_what_was_not_pulled_is_absent_and_no_error(empty: Clone, remote: Path) 
     alone = verify(empty.path, progress=False)
     assert {finding.kind for finding in alone.findings} == {"absent"}
     assert alone.errors == []
-    assert "none damaged; 14 not pulled or not made yet, which is no error" in alone.summary()
+    assert "none damaged; 14 not pulled or not made yet, which is not an error" in alone.summary()
     assert "dvc repro train" in {finding.remedy for finding in alone.findings}
 
     use(empty, remote)
@@ -397,7 +397,7 @@ def test_a_stage_refuses_what_dvc_took_for_whole(colleague: Clone) -> None:
         assert "Traceback" not in done.stderr
 
     write(weights, weights.read_bytes()[:8] + b"?" + weights.read_bytes()[9:])  # its header
-    refused("models/scorer", "evaluate", "models/scorer/model.safetensors is not a whole safetensors file")
+    refused("models/scorer", "evaluate", "models/scorer/model.safetensors is not a complete safetensors file")
     cut(arrow)
     kept = everything(colleague.path / ".dvc/cache")
     refused("data/splits", "tokenize", "data/splits/train/data-00000-of-00001.arrow")

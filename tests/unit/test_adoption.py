@@ -142,7 +142,7 @@ UNSURE = {
         "7 of 60 rows cannot be used; the first: a.csv, line ",
     ),
     "one column": ([["texto"], ["a"]], "a.csv has no two columns"),
-    "twice": ([["texto", "texto", "nota"], ["a", "b", 1]], "the column 'texto' stands twice"),
+    "twice": ([["texto", "texto", "nota"], ["a", "b", 1]], "the column 'texto' appears twice"),
     "few": (table(texto=ESSAYS[:2], nota=[1, 2]), "split: "),
 }
 
@@ -161,7 +161,7 @@ def test_nothing_is_guessed(adopt: Look, case: str) -> None:
     [
         ({"delimiter": ";;"}, "--delimiter is ';;'; it must be one character"),
         ({"encoding": "utf-9"}, "--encoding is 'utf-9', which Python does not know"),
-        ({"sheet": "Notas"}, "a.csv is no workbook and has no sheets; leave --sheet out"),
+        ({"sheet": "Notas"}, "a.csv is not a workbook and has no sheets; leave --sheet out"),
     ],
 )
 def test_an_option_that_means_nothing_is_told(adopt: Look, asked: dict[str, str], says: str) -> None:

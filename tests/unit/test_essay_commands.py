@@ -81,15 +81,15 @@ def test_what_is_no_essay_is_said_in_one_sentence(
     said = {name: refused(command, str(tmp_path / name)) for name in files}
     assert "holds nothing that can be read" in said["vazio.txt"]
     assert "holds nothing that can be read" in said["branco.txt"]
-    assert "no text, or damaged" in said["partido.txt"]
-    assert "no text, or damaged" in said["binario.txt"]
+    assert "not text, or is damaged" in said["partido.txt"]
+    assert "not text, or is damaged" in said["binario.txt"]
     assert "a damaged document" in said["ensaio.docx"]
     assert "a PDF" in said["ensaio.pdf"]
     assert "more than 1,000,000 characters" in said["longo.txt"]
     assert "did you mean 'vazio.txt'?" in refused(command, str(tmp_path / "vazios.txt"))
     assert "is a folder" in refused(command, str(tmp_path))
     (tmp_path / "bom.txt").write_text("Uma redação.")
-    assert "no folder here, no branch" in refused(command, str(tmp_path / "bom.txt"), "--model", "models/scorr")
+    assert "not a folder here, nor a branch" in refused(command, str(tmp_path / "bom.txt"), "--model", "models/scorr")
 
 
 def test_tokens_are_those_that_the_model_sees(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

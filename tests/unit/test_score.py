@@ -160,7 +160,7 @@ def test_rows_that_cannot_be_scored_are_told_by_line_and_kept(command: Command) 
         "rejected: a.csv, line 4: the essay is empty",
         "rejected: a.csv, line 5: 3 fields where the header has 2",
         "rejected: a.csv, line 7: not utf-8 text (--encoding names another)",
-        "rejected: a.csv, line 8: it holds a NUL, so it is no text",
+        "rejected: a.csv, line 8: it holds a NUL, so it is not text",
     ]
     assert "3 essays scored" in said
     assert "4 rows rejected" in said
@@ -169,7 +169,7 @@ def test_rows_that_cannot_be_scored_are_told_by_line_and_kept(command: Command) 
     assert [(row["line"], row["raw"][-1]) for row in kept] == [(4, "2"), (5, "c"), (7, "4"), (8, "5")]
 
     status, said = command("a.csv", "--out", "strict.csv", "--strict", "--rejects", "s.jsonl")
-    assert (status, said) == (1, "error: a.csv, line 4: the essay is empty; mend it, and --resume goes on")
+    assert (status, said) == (1, "error: a.csv, line 4: the essay is empty; correct it, and --resume goes on")
     assert not list(Path().glob("*s*.csv"))
     assert not Path("s.jsonl").exists()
 
@@ -210,7 +210,7 @@ MISTAKES = {
     "other delimiter": ("a.csv", b"Essay;id\na;1\n", [], "among 'Essay', 'id'; did you mean 'Essay'?"),
     "taken": ("a.csv", b"essay,p_3\na,1\n", [], "has a column 'p_3' already"),
     "taken in JSON": ("a.jsonl", b'{"essay": "a", "low": 1}', [], "line 1, has a 'low' already"),
-    "twice": ("a.csv", b"essay,x,x\na,1,2\n", [], "the column 'x' stands twice"),
+    "twice": ("a.csv", b"essay,x,x\na,1,2\n", [], "the column 'x' appears twice"),
     "empty": ("a.csv", b"", [], "a.csv is empty"),
     "header alone": ("a.csv", b"essay\n", [], "a.csv has no row that can be scored"),
     "all rejected": (
@@ -221,16 +221,21 @@ MISTAKES = {
     ),
     "open quote": ("a.csv", b'essay,id\na,1\n"b,2\nc,3\n', [], "line 3: the quotes of this row cannot be read"),
     "zip": ("a.csv", zipped(), [], "is a ZIP or Excel file, and is read as csv"),
-    "no parquet": ("a.parquet", b"essay,id\na,1\n", [], "no whole Parquet file"),
-    "cut parquet": ("a.parquet", b"PAR1" + b"x" * 100, [], "no whole Parquet file"),
+    "no parquet": ("a.parquet", b"essay,id\na,1\n", [], "not a complete Parquet file"),
+    "cut parquet": ("a.parquet", b"PAR1" + b"x" * 100, [], "not a complete Parquet file"),
     "suffix": ("a.txt", b"essay\na\n", [], "must be named .csv, .tsv, .xlsx, .ods, .jsonl or .parquet"),
     "encoding": ("a.csv", b"essay\na\n", ["--encoding", "utf-9"], "which Python does not know"),
-    "utf-16": ("a.csv", "essay\na\n".encode("utf-16"), ["--encoding", "utf-8"], "leave --encoding out"),
+    "utf-16": (
+        "a.csv",
+        "essay\na\n".encode("utf-16"),
+        ["--encoding", "utf-8"],
+        "without --encoding it is read as utf-16",
+    ),
     "cp1252": (
         "a.csv",
         "id,essay\n1,ação\n2,não\n".encode("cp1252"),
         ["--encoding", "utf8"],
-        "a.csv is no UTF-8 text; leave --encoding out, and it is read as cp1252",
+        "a.csv is not UTF-8 text; without --encoding it is read as cp1252",
     ),
     "long delimiter": ("a.csv", b"essay\na\n", ["--delimiter", ";;"], "must be one character"),
     "no workbook": ("a.xlsx", b"essay\na\n", [], "a.xlsx cannot be read (invalid Zip archive"),

@@ -58,7 +58,7 @@ def test_a_checkpoint_is_refused_with_the_reason(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"has no model.safetensors; pickled weights \(.bin\) are never loaded"):
         checkpoint.from_path(source, tmp_path / "out")
     (source / "model.safetensors").write_bytes(b"cut short")
-    with pytest.raises(UserError, match="is not a whole safetensors file"):
+    with pytest.raises(UserError, match="is not a complete safetensors file"):
         checkpoint.from_path(source, tmp_path / "out")
     config = json.loads((source / "config.json").read_text())
     (source / "config.json").write_text(json.dumps({**config, "auto_map": {"AutoModel": "x.py"}}))

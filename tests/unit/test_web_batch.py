@@ -46,23 +46,23 @@ def zipped() -> bytes:
 REFUSED = [
     ("csv", zipped(), "not what its name says"),
     ("csv", b"texto\na\n", "no column 'essay'; those of the file are 'texto'"),
-    ("csv", b"essay,essay\na,b\n", "'essay' stands twice"),
+    ("csv", b"essay,essay\na,b\n", "'essay' appears twice"),
     ("csv", b"essay,low\na,b\n", "'low' has the name of one that scoring adds"),
     ("csv", b"essay\n\n", "No row of the file can be scored"),
     ("csv", b"essay\n \n", "No row of the file can be scored. line 2, with an empty essay"),
     ("csv", b"essay\n" + b"a" * (CHARACTERS + 1), "line 2, with an essay of more than 100000 characters"),
     ("csv", b"essay,a\nb\n", "line 2, with more or fewer fields than the header"),
     ("csv", b"essay\na\0\n", "line 2, with a null character"),
-    ("csv", b"essay\n\x81\n", "line 2, with bytes that are no text"),
+    ("csv", b"essay\n\x81\n", "line 2, with bytes that are not text"),
     ("csv", b'"a;b,c"\n1\n', "no column 'essay'; those of the file are 'a;b,c'"),
     ("csv", b"a;b,c;d\n1\n", "no column 'essay'; those of the file are 'a', 'b,c', 'd'"),
     ("csv", b"", "The file is empty"),
     ("csv", b'essay\n"a\n', "On line 2, a quote is not closed"),
     ("csv", b"essay\n" + b"a\n" * (batch.ROWS + 1), "more than 20000 essays"),
     ("jsonl", b'{"texto": "a"}', "line 1, without the column of the text"),
-    ("jsonl", b'{"essay": 1}', "line 1, whose essay is no text"),
-    ("jsonl", b"[1]", "line 1, which is no JSON object"),
-    ("parquet", b"PAR1" + b"x" * 100, "damaged or not whole"),
+    ("jsonl", b'{"essay": 1}', "line 1, whose essay is not text"),
+    ("jsonl", b"[1]", "line 1, which is not a JSON object"),
+    ("parquet", b"PAR1" + b"x" * 100, "damaged or incomplete"),
 ]
 
 

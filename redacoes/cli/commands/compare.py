@@ -64,7 +64,7 @@ def _asked(results: "list[Comparison]", metric: str | None) -> "list[Comparison]
 
     known = [result.metric for result in results]
     if metric and metric not in known:
-        raise UserError(f"{metric!r} is none of {', '.join(known)}{nearest(metric, known)}")
+        raise UserError(f"{metric!r} is not one of {', '.join(known)}{nearest(metric, known)}")
     return [result for result in results if metric in (None, result.metric)]
 
 

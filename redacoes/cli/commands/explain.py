@@ -78,7 +78,7 @@ def _writable(path: Path) -> Path:
     """Return the file that `path` leads to, checked before anything is computed."""
     target = path.resolve()
     if path.exists() and not path.is_file():
-        raise UserError(f"--html must name a file, and {path} is none")
+        raise UserError(f"--html must name a file, and {path} is not one")
     if not target.parent.is_dir():
         raise UserError(f"there is no folder {path.parent}; make it, or name another file for --html")
     return target

@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
         warn(f"the export will not say what made it: {doubt}")
     report = export.export(options.model, options.format, options.int8, options.out, made_by, essays, tokenize)
     print(
-        f"{options.out}: logits differ from TensorFlow's by {report.difference:.1e} at most, on {report.checked} essays"
+        f"{options.out}: logits differ from TensorFlow's by at most {report.difference:.1e} on {report.checked} essays"
     )
     if report.quantized:
         print(

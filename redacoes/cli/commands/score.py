@@ -101,7 +101,7 @@ class _Rejects:
     def add(self, row: Any) -> None:
         place = f"{self.name}, line {row.line}: {row.reason}"
         if self.strict:
-            raise UserError(f"{place}; mend it, and --resume goes on")
+            raise UserError(f"{place}; correct it, and --resume goes on")
         self.first = self.first or f"line {row.line}: {row.reason}"
         self.count += 1
         if self.count <= SHOWN:
