@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 unexport VIRTUAL_ENV
 
 .NOTPARALLEL:  # targets run in the order written, as in `make check`
-.PHONY: help install repro test test-unit test-system test-slow check lint review report pull verify audit docs bench plots pictures packages clean
+.PHONY: help install repro test test-unit test-system test-slow check lint review report pull verify audit docs bench bench-scale plots pictures packages clean
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -94,6 +94,9 @@ bench: repro  ## seconds by stage; training, a team's commands, scoring, the pag
 	python -m benchmarks.scoring
 	python -m benchmarks.answer
 	python -m benchmarks.scale --essays 2000
+
+bench-scale: install  ## time and memory of the stages with 1,000, 10,000 and 100,000 essays
+	python -m benchmarks.growth
 
 plots: install  ## write the DVC plots page, which needs no network, and the same plots as pictures, into plots/
 	dvc plots show --out plots

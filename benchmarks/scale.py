@@ -2,9 +2,11 @@
 
 The ONNX export of models/scorer scores synthetic essays in shards of 500. `examples/score_shards.py` does so with 1 and
 2 workers of one thread each; a single `redacoes.Scorer` does so with 1 and with 2 threads. Each variant runs in its
-own process. Essays per second count from when the models are loaded, and `ratio` compares with the single scorer with
-as many threads. Peaks are of resident memory, in MB. `objects` is Ray's object store, and `ray` the sum of Ray's own
-processes, both sampled four times a second.
+own process. Essays per second count while the workers run, from each one's first shard to its last, and `ratio`
+compares with the single scorer with as many threads. `ms` is the processor's time for an essay, of all threads of the
+scorer or of all workers, and depends little on what else the machine does; its own `ratio` follows, in which 1 means
+that a cluster wastes nothing. Peaks are of resident memory, in MB. `objects` is Ray's object store, and `ray` the sum
+of Ray's own processes, both sampled four times a second.
 """
 
 import argparse
@@ -25,17 +27,17 @@ import pyarrow.parquet as pq
 
 from redacoes.essays import synthetic
 
-SHARD = 500  # essays
+SHARD = 500  # essays, unless --shard says another number
 TIMES = (1, 2, 4)
 MB = 2**20
 SCRIPT = Path("examples", "score_shards.py")
 
 
-def write_shards(folder: Path, count: int) -> None:
+def write_shards(folder: Path, count: int, size: int) -> None:
     folder.mkdir()
     table = pa.Table.from_pylist([{"id": n, "essay": row["essay"]} for n, row in enumerate(synthetic.essays(count, 3))])
-    for start in range(0, count, SHARD):
-        pq.write_table(table.slice(start, SHARD), folder / f"part-{start // SHARD:05d}.parquet")
+    for start in range(0, count, size):
+        pq.write_table(table.slice(start, size), folder / f"part-{start // size:05d}.parquet")
 
 
 def one_scorer(model: str, shards: str, out: str, threads: str) -> None:
@@ -44,7 +46,7 @@ def one_scorer(model: str, shards: str, out: str, threads: str) -> None:
 
     begun = time.time()
     scorer = Scorer.load(model, "onnx", threads=int(threads))
-    start, count = time.time(), 0
+    start, processor, count = time.time(), time.process_time(), 0
     for shard in sorted(Path(shards).glob("*.parquet")):
         table = pq.read_table(shard)
         scores = pa.Table.from_pandas(scorer.score(table["essay"].to_pylist()), preserve_index=False)
@@ -52,9 +54,14 @@ def one_scorer(model: str, shards: str, out: str, threads: str) -> None:
             table = table.append_column(name, scores[name])
         pq.write_table(table, Path(out, shard.name))
         count += len(table)
-    end = time.time()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps({"seconds": end - begun, "essays_per_second": count / (end - start), "peak_driver": peak}))
+    end, taken = time.time(), time.process_time() - processor
+    found = {
+        "seconds": end - begun,
+        "essays_per_second": count / (end - start),
+        "processor_ms_per_essay": 1000 * taken / count,
+        "peak_driver": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    }
+    print(json.dumps(found))
 
 
 def watched(command: list[str]) -> dict[str, Any]:
@@ -87,7 +94,9 @@ def row(name: str, essays: int, found: dict[str, Any], base: dict[str, Any]) -> 
     workers = " + ".join(f"{peak / MB:.0f}" for peak in found.get("peak_workers", [])) or "-"
     print(
         f"| {name} | {essays:,} | {found['wall']:.0f} | {found['essays_per_second']:.0f} "
-        f"| {found['essays_per_second'] / base['essays_per_second']:.2f} | {found['peak_driver'] / MB:.0f} | {workers} "
+        f"| {found['essays_per_second'] / base['essays_per_second']:.2f} | {found['processor_ms_per_essay']:.2f} "
+        f"| {base['processor_ms_per_essay'] / found['processor_ms_per_essay']:.2f} "
+        f"| {found['peak_driver'] / MB:.0f} | {workers} "
         f"| {found['objects'] / MB:.0f} | {found['ray'] / MB:.0f} |",
         flush=True,
     )
@@ -102,19 +111,21 @@ def processor() -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--essays", type=int, default=4000, help="of the smallest run (%(default)s)")
+    parser.add_argument("--times", type=int, nargs="+", default=TIMES, help="that many essays (1 2 4)")
+    parser.add_argument("--shard", type=int, default=SHARD, help="essays of a shard (%(default)s)")
     parser.add_argument("--model", help="an ONNX export (models/scorer, exported)")
     options = parser.parse_args()
     print(f"{os.cpu_count()} processors, {processor()}; load before: {os.getloadavg()[0]:.1f}; synthetic essays")
-    print("| | essays | seconds | essays/s | ratio | driver | workers | objects | ray |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    print("| | essays | seconds | essays/s | ratio | ms | ratio | driver | workers | objects | ray |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     with tempfile.TemporaryDirectory() as folder:
         model = options.model or f"{folder}/onnx"
         if not options.model:
             export = [sys.executable, "-m", "redacoes.cli", "export", "--format", "onnx", "--out", model]
             subprocess.run(export, check=True, capture_output=True)
-        for times in TIMES:
+        for times in options.times:
             essays, shards = options.essays * times, Path(folder, f"shards-{times}")
-            write_shards(shards, essays)
+            write_shards(shards, essays, options.shard)
             for count in (1, 2):
                 outs = [Path(folder, f"{name}-{times}-{count}") for name in ("one", "cluster")]
                 outs[0].mkdir()
@@ -124,6 +135,8 @@ def main() -> None:
                 script = [sys.executable, str(SCRIPT), str(shards), str(outs[1]), "--model", model, "--backend", "onnx"]
                 found = watched([*script, "--workers", str(count), "--json"])
                 row(f"cluster, workers: {count}", essays, found, base)
+        read, written = (sum(path.stat().st_size for path in at.glob("*.parquet")) / essays for at in (shards, outs[1]))
+        print(f"bytes of an essay: {read:.0f} read, {written:.0f} written, for benchmarks.bill")
 
 
 if __name__ == "__main__":

@@ -40,7 +40,8 @@ def main(params: Params) -> None:
     for name in ("validation", "test"):
         logits = model.predict(classifier, parts[name], pad_id, evaluate.batch_size, params.train.pad_to_multiple_of)
         scores[name], probabilities[name] = np.asarray(parts[name].data.column("labels")), softmax(logits)
-        numbers[name] = text.predict(list(essays[name]["essay"])) if text else None
+        batches = arrow.Texts(essays[name], "essay")
+        numbers[name] = np.concatenate([text.predict(batch) for batch in batches]) if text else None
     decision = Decision.fit(
         params.decision.rule, probabilities["validation"], scores["validation"], numbers["validation"]
     )

@@ -22,7 +22,8 @@ def main(params: Params) -> None:
     tokens.require_positions(tokenize, longest)
     with staged("data/tokenized", "metrics/tokens.json") as [folder, summary]:
         parts, lengths = {}, {}
-        for name, part in splits.items():
+        for name in list(splits):
+            part = splits.pop(name)  # so that its memory map is closed before the next one is read
             batches = tqdm(
                 part.iter(batch_size=tokenize.batch_size),
                 total=ceil(len(part) / tokenize.batch_size),

@@ -4,7 +4,7 @@
 same essays give the same bytes on every machine.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b, file_digest
 from itertools import islice
 from pathlib import Path
@@ -109,8 +109,31 @@ class Texts:
         return (batch[self.column] for batch in self.dataset.iter(batch_size=ROWS))
 
 
-def lists(dataset: datasets.Dataset, column: str) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Return a column of integer lists as flat values, int32 ``(values,)``, and offsets, int64 ``(rows + 1,)``."""
-    array = dataset.data.column(column).combine_chunks()
-    lengths = array.value_lengths().to_numpy(zero_copy_only=False)
-    return array.flatten().to_numpy(), np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+class Values:
+    """Integers in several arrays, read as one: those of a column in its memory map, of which nothing is copied."""
+
+    def __init__(self, arrays: Sequence[NDArray[np.int32]]) -> None:
+        """Keep the arrays, of which there is at least one, and where each begins."""
+        self._arrays = arrays
+        self._begins = np.cumsum([0, *map(len, arrays)], dtype=np.int64)
+
+    def __len__(self) -> int:
+        """Return the number of integers."""
+        return int(self._begins[-1])
+
+    def __getitem__(self, part: slice) -> NDArray[np.int32]:
+        """Return a slice that lies within one of the arrays, as every list of a column does."""
+        place = min(int(np.searchsorted(self._begins, part.start, "right")), len(self._arrays)) - 1
+        begin = self._begins[place]
+        return self._arrays[place][part.start - begin : part.stop - begin]
+
+
+def lists(dataset: datasets.Dataset, column: str) -> tuple[Values, NDArray[np.int64]]:
+    """Return a column of integer lists as flat values and offsets, int64 ``(rows + 1,)``.
+
+    The values, int32, stay in the memory map: this process holds 8 bytes for each row, and no list.
+    """
+    chunks = dataset.data.column(column).chunks or [pa.array([], pa.list_(pa.int32()))]
+    values = Values([chunk.flatten().to_numpy() for chunk in chunks])
+    lengths = [chunk.value_lengths().to_numpy(zero_copy_only=False) for chunk in chunks]
+    return values, np.concatenate([[0], np.cumsum(np.concatenate(lengths), dtype=np.int64)])

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 from redacoes.essays import surface
 from redacoes.evaluation.ordinal import ProportionalOdds
@@ -53,7 +54,9 @@ def tfidf(
     tried: dict[float, tuple[float, dict[str, Floats]]] = {}
     for c in baseline.c:
         regression = LogisticRegression(C=c, max_iter=baseline.max_iterations)
-        model = (regression if several else DummyClassifier()).fit(train, scores["train"])
+        # one thread: two take longer on products this small, and the bytes must not depend on the processors
+        with threadpool_limits(1):
+            model = (regression if several else DummyClassifier()).fit(train, scores["train"])
         probabilities = {name: _all_classes(model, features, classes) for name, features in others.items()}
         right = probabilities["validation"][np.arange(len(scores["validation"])), scores["validation"]]
         tried[c] = (float(-np.log(right).mean()), probabilities)

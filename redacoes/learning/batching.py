@@ -1,6 +1,6 @@
 """Batches of essays, and their padding. Only NumPy, no TensorFlow."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +12,13 @@ class Ragged:
     """Lists of token ids, stored flat.
 
     Attributes:
-        values: int32 ``(tokens,)``.
+        values: int32 ``(tokens,)``: an array, or the `arrow.Values` of a memory map.
         offsets: int64 ``(rows + 1,)``: row ``i`` is ``values[offsets[i]:offsets[i + 1]]``.
         lengths: int64 ``(rows,)``.
     """
 
-    def __init__(self, values: NDArray[np.int32], offsets: NDArray[np.int64]) -> None:
-        """Keep the two arrays and derive the lengths."""
+    def __init__(self, values: Any, offsets: NDArray[np.int64]) -> None:
+        """Keep values and offsets, and derive the lengths."""
         self.values, self.offsets = values, offsets
         self.lengths = np.diff(offsets)
 

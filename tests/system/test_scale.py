@@ -97,6 +97,7 @@ def test_shards_are_scored_as_by_the_scorer_and_only_what_has_changed_is_scored_
     status, told, _ = scored(shards, out, model)
     assert (status, told["scored"], told["kept"], told["essays"]) == (0, 4, 0, 407)
     assert len(told["peak_workers"]) <= 2
+    assert told["seconds"] > told["until_first_shard"] > 0
     assert_scores(out, shards, Scorer.load(model, "onnx"))
 
     shard(shards / "c.parquet", ESSAYS[200:])

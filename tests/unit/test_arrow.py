@@ -1,8 +1,11 @@
 """Arrow data sets: bytes that depend on content alone, and what is said of a damaged one."""
 
+import tracemalloc
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from datasets import ClassLabel, Features, List, Value
 from hypothesis import given, settings
@@ -10,6 +13,7 @@ from hypothesis import strategies as st
 
 from redacoes.errors import UserError
 from redacoes.essays import arrow
+from redacoes.learning.batching import Ragged
 
 FEATURES = Features(
     {"essay": Value("string"), "input_ids": List(Value("int32")), "labels": ClassLabel(names=["0", "1", "2"])}
@@ -43,7 +47,26 @@ def test_bytes_depend_on_content_alone(tmp_path_factory: pytest.TempPathFactory,
 def test_lists_are_read_flat(tmp_path: Path) -> None:
     save([("a", [1, 2], 0), ("b", [], 1), ("c", [3], 2)], [0], tmp_path / "folder")
     values, offsets = arrow.lists(arrow.load(tmp_path / "folder")["test"], "input_ids")
-    assert (values.tolist(), offsets.tolist()) == ([1, 2, 3], [0, 2, 2, 3])
+    rows = [values[begin:end].tolist() for begin, end in pairwise(offsets)]
+    assert (len(values), rows) == (3, [[1, 2], [], [3]])
+
+
+def test_lists_stay_in_the_memory_map_however_many_there_are(tmp_path: Path) -> None:
+    """So that the memory of training does not grow with the essays."""
+    written = [("", [row] * (row % 3), 0) for row in range(2 * arrow.ROWS + 3)]
+    save(written, [0], tmp_path / "folder")
+    part = arrow.load(tmp_path / "folder")["test"]
+    before = pa.total_allocated_bytes()
+    tracemalloc.start()
+    values, offsets = arrow.lists(part, "input_ids")
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert pa.total_allocated_bytes() == before
+    assert held < 8 * len(written) + 10_000  # the offsets; the values have four bytes for each row more
+    rows = [values[begin:end].tolist() for begin, end in pairwise(offsets)]
+    assert rows == [ids for _, ids, _ in written]
+    ids = Ragged(values, offsets).pad(np.array([0, arrow.ROWS, 2 * arrow.ROWS + 2]), 7, 1, 512)["input_ids"]
+    assert ids.tolist() == [[7], [arrow.ROWS], [2 * arrow.ROWS + 2]]
 
 
 def test_texts_can_be_read_twice(tmp_path: Path) -> None:

@@ -1,7 +1,11 @@
 """Baselines: probabilities over all classes, C chosen on validation alone."""
 
+from typing import Any
+
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_info
 
 from redacoes.errors import UserError
 from redacoes.learning import baseline
@@ -42,3 +46,16 @@ def test_one_score_alone_is_what_is_answered() -> None:
 def test_too_rare_words_are_said() -> None:
     with pytest.raises(UserError, match="leaves no n-gram"):
         baseline.tfidf(TEXTS, SCORES, 11, BASELINE.model_copy(update={"min_document_frequency": 100}))
+
+
+def test_the_fit_runs_on_one_thread_whatever_the_machine_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: set[int] = set()
+
+    class Watched(LogisticRegression):
+        def fit(self, *arguments: Any) -> Any:
+            threads.update(pool["num_threads"] for pool in threadpool_info())
+            return super().fit(*arguments)
+
+    monkeypatch.setattr(baseline, "LogisticRegression", Watched)
+    baseline.tfidf(TEXTS, SCORES, 11, BASELINE)
+    assert threads == {1}
