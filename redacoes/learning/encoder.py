@@ -49,7 +49,7 @@ def gradient(classifier: Any) -> Callable[[Floats], tuple[Floats, Floats]]:
         return expected, tape.gradient(expected, embeddings)
 
     def run(embeddings: Floats) -> tuple[Floats, Floats]:
-        expected, slope = traced(embeddings)
+        expected, slope = traced(tf.constant(embeddings))
         return expected.numpy(), slope.numpy()
 
     return run

@@ -1,6 +1,6 @@
 """What the tests with TensorFlow share: one of each model that takes long to make, for all of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,20 @@ def _seeded(tensorflow: None) -> None:
     import tf_keras
 
     tf_keras.utils.set_random_seed(SEED)
+
+
+@pytest.fixture
+def eager(tensorflow: None) -> Iterator[None]:
+    """Run functions operation by operation, since most of the time of a tiny model is that of tracing it.
+
+    For tests of what is computed, or of a stopped run. `test_head` traces each family, and `test_model`, `test_resume`
+    and `test_scorer` test graphs.
+    """
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture(scope="session")

@@ -79,6 +79,7 @@ def test_by_group_each_essay_is_graded_once_by_what_has_not_seen_its_group(stage
     assert list(Path(".work").iterdir()) == []
 
 
+@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("family", [None, "bert"])
 def test_a_stopped_run_goes_on_with_the_next_fold_to_the_same_bytes(
     stage: Any,
@@ -110,6 +111,7 @@ def test_a_stopped_run_goes_on_with_the_next_fold_to_the_same_bytes(
     assert list(Path(".work").iterdir()) == []
 
 
+@pytest.mark.usefixtures("eager")
 def test_other_parameters_do_not_go_on_from_a_stopped_run(
     stage: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

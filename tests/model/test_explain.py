@@ -194,6 +194,7 @@ def louder(weights: dict[str, np.ndarray], _: Any) -> None:
             weights[name][:] = random.normal(0, 0.2, weights[name].shape)
 
 
+@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("family", [*FAMILIES])
 def test_words_of_each_family_add_up(make_scorer: Callable[[str], Path], tmp_path: Path, family: str) -> None:
     shutil.copytree(make_scorer(family), tmp_path / "scorer")
