@@ -148,8 +148,8 @@ def ours(shape: dict[str, Any], threads: int) -> None:
         classifier, clock = model.build(folder, labels.names, train), Clock(shape["steps"])
         fit, ticks = classifier.fit, tf_keras.callbacks.LambdaCallback(on_batch_end=clock.tick)
 
-        def timed(batches: Any, callbacks: list[Any], **options: Any) -> Any:
-            return fit(batches.repeat(), steps_per_epoch=1_000_000, callbacks=[ticks, *callbacks], **options)
+        def timed(x: Any, callbacks: list[Any], **options: Any) -> Any:
+            return fit(x=x.repeat(), steps_per_epoch=1_000_000, callbacks=[ticks, *callbacks], **options)
 
         classifier.fit = timed
         training.fit(classifier, part, part, 0, train, Path(folder, "curves"), Path(folder, "progress"))
