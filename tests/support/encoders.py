@@ -39,6 +39,9 @@ TRAIN = Settled(
     precision="float32",
     seed=3,
     threads=2,
+    accumulate=1,
+    portable=False,
+    workers=1,
 )
 SIZES = {
     "vocab_size": 60,

@@ -155,7 +155,7 @@ def test_the_report_holds_what_compare_says_and_what_metrics_differ(make_clone: 
     make(clone, "report", "BASE=HEAD")
     assert "\n`redacoes compare` compared nothing: error: other essays\n" in clone.text("report.md")
     assert "\nNo metric differs.\n" in clone.text("report.md")
-    assert "error: 'nenhum' is no revision" in make(clone, "report", "BASE=nenhum", check=False).stderr
+    assert "error: 'nenhum' is not a revision" in make(clone, "report", "BASE=nenhum", check=False).stderr
 
 
 def test_an_audit_without_a_network_says_what_that_means(tmp_path: Path) -> None:
@@ -165,4 +165,4 @@ def test_an_audit_without_a_network_says_what_that_means(tmp_path: Path) -> None
     assert done.returncode == 0
     assert done.stdout == ""
     assert done.stderr.startswith("warning: the advisory database was not reached, no package was looked up (")
-    assert "no all-clear" in done.stderr
+    assert "not an all-clear" in done.stderr
