@@ -122,7 +122,7 @@ def test_a_killed_worker_is_replaced_and_the_bytes_are_the_same(make: Callable[.
 
 @pytest.mark.slow
 def test_without_its_cluster_the_stage_ends_in_one_sentence_and_goes_on_later(make: Callable[..., Clone]) -> None:
-    clone = make("sem rede", **LONG, **{"train.workers": "2", "train.epochs": "50"})
+    clone = make("sem rede", **(LONG | {"train.workers": "2", "train.epochs": "50"}))
     with running(clone, *STAGE) as process:
         begun(clone)
         for child in started(process.pid):
