@@ -113,7 +113,7 @@ def main() -> None:
     from redacoes.learning import model
 
     model.configure(asked.threads, SEED)
-    print(processor.shown(processor.describe()), flush=True)
+    print(processor.shown(processor.kind(portable=False)), flush=True)
     for operations in (of_numpy, of_tensorflow, of_training):
         for name, compute in operations(np.random.default_rng(SEED)):
             print(f"{name:<30}{digest(compute())}", flush=True)

@@ -17,10 +17,8 @@ import json
 import logging
 import os
 import resource
-import shutil
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,15 +26,13 @@ from hashlib import blake2b, file_digest
 from pathlib import Path
 from typing import Any
 
-os.environ |= {  # before Ray is imported; its processes inherit them
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_BACKEND_LOG_LEVEL": "fatal",  # its C++ parts would write to this terminal
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # else it listens on every interface, and runs code sent to it
+from redacoes.learning.cluster import PRIVATE, local
+
+os.environ |= PRIVATE | {  # before Ray is imported; its processes inherit them
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAYON_NUM_THREADS": "1",  # one thread for the tokenizer of each worker
 }
 
-import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import ray
@@ -44,7 +40,6 @@ from tqdm import tqdm
 
 from redacoes.errors import UserError, exit_on_user_error
 from redacoes.essays.scoring_input import EssayFile
-from redacoes.files import abandoned
 from redacoes.inference import resolve
 from redacoes.inference.metadata import load_decision, text_files
 from redacoes.inference.scorer import Scorer
@@ -52,8 +47,6 @@ from redacoes.layout import SCORER
 from redacoes.learning import checkpoint
 
 KEY = b"redacoes"  # in an output's metadata: hash of shard and model
-OBJECTS = 100 * 2**20  # bytes of shared memory for Ray, which only carries names
-ROOM = "redacoes-ray-"
 
 
 class ShardScorer:
@@ -141,32 +134,10 @@ def _rows(target: Path, key: bytes) -> int | None:
 
 @contextmanager
 def cluster(workers: int) -> Iterator[None]:
-    """Run Ray on this machine, on loopback and in its own folder, while the block runs."""
-    parent = Path(tempfile.gettempdir())
-    for left in parent.glob(f"{ROOM}[0-9]*-*"):
-        if abandoned(left, int(left.name.removeprefix(ROOM).split("-")[0])):
-            shutil.rmtree(left, ignore_errors=True)
-    room = tempfile.mkdtemp(prefix=f"{ROOM}{os.getpid()}-", dir=parent)
-    started: list[psutil.Process] = []
-    try:
-        ray.init(
-            address="local",
-            num_cpus=workers,
-            num_gpus=0,
-            object_store_memory=OBJECTS,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level="error",
-            _node_ip_address="127.0.0.1",
-            _temp_dir=room,
-        )
+    """Run Ray on this machine while the block runs, and end it as well if this process is asked to end."""
+    with local(workers):
         signal.signal(signal.SIGTERM, _terminated)  # replaces Ray's handler
-        started = psutil.Process().children(recursive=True)
         yield
-    finally:
-        ray.shutdown()
-        psutil.wait_procs(started, timeout=10)
-        shutil.rmtree(room, ignore_errors=True)
 
 
 def _terminated(*_: object) -> None:

@@ -167,21 +167,13 @@ class Train(Section):
         return self
 
     @model_validator(mode="after")
-    def _parts_hold_essays(self) -> Self:
-        if self.accumulate > self.batch_size:
-            raise ValueError(
-                f"accumulate is {self.accumulate}, and a batch of {self.batch_size} essays cannot be divided into so "
-                "many parts: lower it to batch_size or less"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _workers_have_essays(self) -> Self:
-        if self.workers > self.batch_size:
-            raise ValueError(
-                f"workers is {self.workers}, and a batch of {self.batch_size} essays cannot be shared among so many: "
-                "lower it to batch_size or less"
-            )
+    def _each_has_an_essay(self) -> Self:
+        for name, divided in (("accumulate", "divided into so many parts"), ("workers", "shared among so many")):
+            if (number := getattr(self, name)) > self.batch_size:
+                raise ValueError(
+                    f"{name} is {number}, and a batch of {self.batch_size} essays cannot be {divided}: lower it to "
+                    "batch_size or less"
+                )
         return self
 
 

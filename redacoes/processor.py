@@ -6,17 +6,13 @@ makers' approximate reciprocals differ as well, and no setting is known that avo
 which operations differ; docs/reproducibility.md has the table.
 """
 
-import hashlib
-import json
 import os
 import platform
 import sys
 from pathlib import Path
 from typing import Any
 
-from redacoes.files import read_json, whole, write_json
-
-RECORD = Path("metrics/processor.json")  # in git, and no output of DVC's: dvc.lock says nothing of machines
+RECORD = "processor.json"  # of the folder of the learning curves: it goes where the weights go
 PORTABLE = {
     "TF_ENABLE_ONEDNN_OPTS": "0",  # oneDNN has kernels for each instruction set
     "TENSORFLOW_USE_CUSTOM_CONTRACTION_KERNEL": "0",  # and so has its product, which TensorFlow uses even then
@@ -27,7 +23,6 @@ PORTABLE = {
 }
 CPUINFO, CACHES = Path("/proc/cpuinfo"), Path("/sys/devices/system/cpu/cpu0/cache")
 SETS = {"AVX-512": "avx512f", "AVX2": "avx2", "AVX": "avx"}  # with the flags of Linux
-KIND = ("vendor", "instructions", "l1d_kib")
 
 
 def settle(portable: bool) -> None:
@@ -56,13 +51,18 @@ def uncovered(width: int) -> str:
     )
 
 
-def describe(cpuinfo: Path = CPUINFO, caches: Path = CACHES) -> dict[str, Any]:
-    """Return this processor: ``model``, and its kind, on which bytes depend.
+def kind(portable: bool, cpuinfo: Path = CPUINFO, caches: Path = CACHES) -> dict[str, Any]:
+    """Return the kind of this processor: what the bytes of weights depend on.
+
+    Args:
+        portable: Whether `settle` has had libraries compute alike; then only the maker matters.
+        cpuinfo: Where Linux tells of processors.
+        caches: Where it tells of their caches.
 
     Returns:
-        ``model`` (a name for people), ``vendor`` (as Linux names it), ``instructions`` (the widest set of vector
-        instructions; the architecture where it has none of x86-64, or is not known) and ``l1d_kib`` (the first cache,
-        in KiB; None where it is not known).
+        ``vendor`` (as Linux names it) and, unless `portable`, ``instructions`` (the widest set of vector instructions;
+        the architecture where it has none of x86-64, or is not known) and ``l1d_kib`` (the first cache, in KiB; None
+        where it is not known).
     """
     try:
         lines = cpuinfo.read_text(encoding="utf-8").splitlines()
@@ -70,9 +70,11 @@ def describe(cpuinfo: Path = CPUINFO, caches: Path = CACHES) -> dict[str, Any]:
         lines = []
     known = dict(reversed([[part.strip() for part in line.split(":", 1)] for line in lines if ":" in line]))
     flags = known.get("flags", "").split()
+    vendor = {"vendor": known.get("vendor_id", "unknown")}
+    if portable:
+        return vendor
     return {
-        "model": known.get("model name") or platform.processor() or "unknown",
-        "vendor": known.get("vendor_id", "unknown"),
+        **vendor,
         "instructions": next((name for name, flag in SETS.items() if flag in flags), platform.machine()),
         "l1d_kib": _first_cache(caches),
     }
@@ -87,22 +89,7 @@ def _first_cache(caches: Path) -> int | None:
     return None
 
 
-def record(weights: Path, path: Path = RECORD) -> None:
-    """Write on which processor `weights` were made, unless `path` says so of the same bytes already.
-
-    A second processor that gives the same bytes thus changes nothing.
-    """
-    digest = hashlib.md5(weights.read_bytes(), usedforsecurity=False).hexdigest()
-    try:
-        known = read_json(path).get("weights")
-    except (OSError, json.JSONDecodeError, AttributeError):
-        known = None
-    if known != digest:
-        with whole(path) as draft:
-            write_json(draft, {"weights": digest, **describe()})
-
-
-def shown(processor: dict[str, Any]) -> str:
-    """Return a processor, as `describe` has it, in words."""
-    cache = f", L1d {processor['l1d_kib']} KiB" if processor.get("l1d_kib") else ""
-    return f"{processor['model']} ({processor['instructions']}{cache})"
+def shown(kind: dict[str, Any]) -> str:
+    """Return a kind of processor in words."""
+    cache = f"L1d {kind['l1d_kib']} KiB" if kind.get("l1d_kib") else ""
+    return ", ".join(filter(None, [kind["vendor"], kind.get("instructions"), cache]))

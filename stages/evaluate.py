@@ -1,5 +1,6 @@
 """Predict validation and test, fit the decision rule on validation, measure both: python -m stages.evaluate."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from redacoes.stage import run
 
 OUTPUTS = (
     "models/decision.json",
+    "metrics/processor.json",
     "metrics/headline.json",
     "metrics/evaluation.json",
     "metrics/intervals.json",
@@ -55,10 +57,11 @@ def main(params: Params) -> None:
     )
     if told := comparison.shortfall(best):
         warn(told)
-    with staged(*OUTPUTS) as [rule, headline, evaluation, intervals, predictions, confusion, reliability]:
+    with staged(*OUTPUTS) as [rule, kind, headline, evaluation, intervals, predictions, confusion, reliability]:
         measured = {name: metrics.report(*part, bins) for name, part in decided.items()}
         ends = {name: metrics.intervals(*part, bins, bootstrap) for name, part in decided.items()}
         write_json(rule, decision.to_dict())
+        shutil.copyfile(Path("metrics/train", processor.RECORD), kind)  # into git, where a clone has it
         write_json(headline, comparison.headline(measured, ends, best))
         write_json(evaluation, {**measured, comparison.KEY: best})
         write_json(intervals, ends)

@@ -7,14 +7,14 @@ from pathlib import Path
 from redacoes import processor
 from redacoes.errors import warn
 from redacoes.essays import arrow
-from redacoes.files import WORK, staged
+from redacoes.files import WORK, staged, write_json
 from redacoes.learning import checkpoint, defaults, model, resume, training, workers
 from redacoes.params import Params
 from redacoes.stage import run
 
 
 def main(params: Params) -> None:
-    """Write `models/scorer/` and `metrics/train/`, and note in `metrics/processor.json` on which processor."""
+    """Write `models/scorer/` and `metrics/train/`: learning curves, and the kind of processor."""
     processor.settle(params.train.portable)
     model.configure(params.train.threads, params.train.seed)
     base, tokens = Path("models/base"), Path("data/tokenized")
@@ -38,7 +38,7 @@ def main(params: Params) -> None:
         else:
             training.fit(classifier, parts["train"], parts["validation"], pad_id, train, curves, progress)
         model.save(classifier, tokenizer, scorer)
-    processor.record(Path("models/scorer/model.safetensors"))
+        write_json(curves / processor.RECORD, processor.kind(train.portable))
     shutil.rmtree(progress.parent)
 
 

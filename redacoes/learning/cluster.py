@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,14 @@ from redacoes.errors import UserError, first_line
 from redacoes.files import abandoned
 
 ADDRESS = "RAY_ADDRESS"
-SETTINGS = {  # of Ray's processes
-    "TF_USE_LEGACY_KERAS": "1",  # Ray imports TensorFlow before this package, which sets it
-    "KERAS_HOME": os.devnull,
+PRIVATE = {  # of Ray's processes, before Ray is imported
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_BACKEND_LOG_LEVEL": "fatal",  # its C++ parts would write to this terminal
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # else it listens on every interface, and runs code sent to it
+}
+SETTINGS = PRIVATE | {
+    "TF_USE_LEGACY_KERAS": "1",  # Ray imports TensorFlow before this package, which sets it
+    "KERAS_HOME": os.devnull,
     "RAY_TRAIN_METRICS_ENABLED": "0",
     "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",
     "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "600",  # a busy machine needs a minute to import TensorFlow
@@ -63,11 +65,11 @@ def connected(workers: int, threads: int) -> Iterator[None]:
         import ray
     except ImportError as error:
         raise UserError(
-            "train.workers is more than 1, which needs Ray: run `uv sync --frozen --inexact --extra scale`, or set it "
-            "to 1"
+            "train.workers is more than 1, which needs Ray: run `.venv/bin/uv sync --frozen --inexact --extra scale`, "
+            "or set it to 1"
         ) from error
     logging.getLogger("ray").setLevel(logging.CRITICAL)
-    with _local(workers * threads) if is_local() else _named(), _watched():
+    with local(workers * threads) if is_local() else _named(), _watched():
         found = ray.cluster_resources().get("CPU", 0)
         if found < workers * threads:
             raise UserError(
@@ -85,7 +87,6 @@ def _watched() -> Iterator[None]:
     host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
     children = psutil.Process().children(recursive=True)
     servers = [child for child in children if child.name() in SERVERS]  # none of a cluster that the user names
-    over = threading.Event()
 
     def answers() -> bool:
         if not all(map(_is_running, servers)):
@@ -96,7 +97,7 @@ def _watched() -> Iterator[None]:
             return False
         return True
 
-    def watch() -> None:
+    def watch(over: threading.Event) -> None:
         missed = 0
         while missed < MISSES and not over.wait(LOOK):
             missed = 0 if answers() else missed + 1
@@ -107,7 +108,15 @@ def _watched() -> Iterator[None]:
             print(f"error: {GONE}", file=sys.stderr, flush=True)
             os._exit(1)  # whatever cleans up would ask the cluster; the next run removes this one's drafts
 
-    thread = threading.Thread(target=watch, daemon=True)
+    with beside(watch):
+        yield
+
+
+@contextmanager
+def beside(watch: Callable[[threading.Event], None]) -> Iterator[None]:
+    """Run `watch` in a thread while the block runs. It must return when its event is set, at the block's end."""
+    over = threading.Event()
+    thread = threading.Thread(target=watch, args=(over,), daemon=True)
     thread.start()
     try:
         yield
@@ -141,8 +150,12 @@ def _named() -> Iterator[None]:
 
 
 @contextmanager
-def _local(processors: int) -> Iterator[None]:
-    """Run Ray on this machine, on loopback and in its own folder, while the block runs."""
+def local(processors: int) -> Iterator[None]:
+    """Run Ray on this machine, on loopback and in its own folder, while the block runs. Its settings are `PRIVATE`.
+
+    Raises:
+        UserError: Ray does not start.
+    """
     import ray
 
     parent = Path(tempfile.gettempdir())
@@ -163,7 +176,10 @@ def _local(processors: int) -> Iterator[None]:
                 _node_ip_address="127.0.0.1",
                 _temp_dir=room,
             )
-        except Exception as error:  # Ray raises Exception itself, on a machine that is too busy
+        except Exception as error:
+            # where the machine is too busy or full, Ray raises Exception itself or one of these; others are defects
+            if type(error) is not Exception and not isinstance(error, (OSError, RuntimeError)):
+                raise
             raise UserError(f"Ray could not start on this machine ({first_line(error)}); run it again") from error
         yield
     finally:

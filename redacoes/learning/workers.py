@@ -245,12 +245,10 @@ def _told(room: Path | None) -> Iterator[None]:
 @contextmanager
 def _relayed(room: Path) -> Iterator[None]:
     """Say on this terminal, while the block runs, what the first worker says on its own."""
-    over = threading.Event()
     for name in STREAMS:
         (room / name).touch()
-    files = [(room / name).open(encoding="utf-8") for name in STREAMS]
 
-    def relay() -> None:
+    def relay(over: threading.Event) -> None:
         last = False
         while not last:
             last = over.wait(LOOK)
@@ -258,12 +256,7 @@ def _relayed(room: Path) -> Iterator[None]:
                 stream.write(file.read())
                 stream.flush()
 
-    thread = threading.Thread(target=relay)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
-        for file in files:
-            file.close()
+    with (room / STREAMS[0]).open(encoding="utf-8") as out, (room / STREAMS[1]).open(encoding="utf-8") as err:
+        files = out, err
+        with cluster.beside(relay):
+            yield

@@ -7,7 +7,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from redacoes.processor import KIND, RECORD, describe, shown
+from redacoes.layout import PARAMS, PROCESSOR
+from redacoes.processor import kind, shown
 
 INPUTS = ("cmd", "deps", "params")
 
@@ -33,7 +34,7 @@ def differing(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
 def told(folder: Path) -> str:
     """Return one sentence on stages whose outputs differ from those of HEAD for no reason but the processor.
 
-    It is empty where there are none. HEAD's processor is that of `metrics/processor.json`.
+    It is empty where there are none. HEAD's kind of processor is in `metrics/processor.json`.
 
     Args:
         folder: The project.
@@ -45,22 +46,20 @@ def told(folder: Path) -> str:
     stages = differing(_stages(committed), _stages(lock.read_text(encoding="utf-8")))
     if not stages:
         return ""
-    record = json.loads(_committed(folder, RECORD.as_posix()) or "null")
-    here = describe()
+    record = json.loads(_committed(folder, PROCESSOR) or "null")
+    here = kind(_portable(folder))
     differ = f"{' and '.join(stages)} gave other bytes than HEAD records, from the same code, parameters and data"
     back = "git checkout dvc.lock metrics && dvc pull brings those of HEAD back"
     if record is None:
         return f"{differ}; HEAD does not say on which processor (here: {shown(here)}); {back}"
     processors = f"HEAD's were made on {shown(record)}, and this is {shown(here)}"
-    if all(record.get(part) == here.get(part) for part in KIND):
-        return f"{differ}; {processors}, the same kind, so this is not expected (docs/reproducibility.md)"
-    if _portable(folder) and record.get("vendor") == here["vendor"]:
-        return f"{differ}; {processors}, and train.portable is true, so this is not expected (docs/reproducibility.md)"
+    if record == here:
+        return f"{differ}; {processors}, so this is not expected (docs/reproducibility.md)"
     return f"{differ}; {processors}, so this is expected (docs/reproducibility.md); {back}"
 
 
 def _portable(folder: Path) -> bool:
-    return bool(_read((folder / "params.yaml").read_text(encoding="utf-8")).get("train", {}).get("portable"))
+    return bool(_read((folder / PARAMS).read_text(encoding="utf-8")).get("train", {}).get("portable"))
 
 
 def _stages(lock: str) -> dict[str, Any]:

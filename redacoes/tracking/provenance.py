@@ -6,8 +6,7 @@ from subprocess import run
 from typing import Any
 
 from redacoes.errors import UserError
-from redacoes.layout import DATA, EVALUATION, PARAMS
-from redacoes.processor import RECORD
+from redacoes.layout import DATA, EVALUATION, PARAMS, PROCESSOR
 from redacoes.tracking.machines import told
 from redacoes.tracking.revisions import WORKSPACE, Revision
 from redacoes.tracking.staleness import stale
@@ -21,7 +20,7 @@ def describe(revision: Revision) -> dict[str, Any]:
     Returns:
         ``revision``, ``commit`` (hash, date and subject; of HEAD for the workspace, None for what is not in git),
         ``parameters``, ``data`` (file, hash, source, rows and splits), ``environment`` (packages that results depend
-        on), ``processor`` (of the weights, as `processor.record` has it; None if the revision does not say),
+        on), ``processor`` (the kind that made the weights, from `processor.kind`; None if the revision does not say),
         ``metrics`` (of the test essays, with intervals), ``best_baseline`` (see
         `comparison.with_best_baseline`; None if the revision has none), and, only for the workspace of a clone,
         ``stale`` (reasons by stage), ``problems`` (of DVC's own files, with the remedy) and ``differs`` (see
@@ -36,7 +35,7 @@ def describe(revision: Revision) -> dict[str, Any]:
         "parameters": revision.yaml(PARAMS),
         "data": _data(revision),
         "environment": _packages(revision),
-        "processor": revision.yaml(RECORD.as_posix()) if revision.holds(RECORD.as_posix()) else None,
+        "processor": revision.yaml(PROCESSOR) if revision.holds(PROCESSOR) else None,
         "metrics": _metrics(revision),
         "best_baseline": revision.yaml(EVALUATION).get("best_baseline"),
     }

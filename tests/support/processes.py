@@ -1,6 +1,7 @@
 """Processes that a test starts, watches and ends."""
 
 import os
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +11,13 @@ import psutil
 
 from tests.support.project import Clone
 
+# addresses of this machine at which others reach it
+ELSEWHERE = [
+    address.address
+    for addresses in psutil.net_if_addrs().values()
+    for address in addresses
+    if address.family == socket.AF_INET and not address.address.startswith("127.")
+]
 SECONDS = 240  # timeout of every wait
 
 

@@ -10,19 +10,13 @@ import psutil
 import pytest
 
 from redacoes.learning import cluster
-from tests.support.processes import SECONDS, printed, running, wait
+from tests.support.processes import ELSEWHERE, SECONDS, printed, running, wait
 from tests.support.project import Clone
 
 WITHOUT_DROPOUT = {f"train.{name}": "0.0" for name in ("dropout", "attention_dropout", "classifier_dropout")}
 LONG = {"train.epochs": "6", "train.frozen_layers": "1", "train.head_learning_rate": "2e-3"}
 LOSS = "metrics/train/plots/metrics/eval/loss.tsv"
 STAGE = sys.executable, "-m", "stages.train"
-ELSEWHERE = [
-    address.address
-    for addresses in psutil.net_if_addrs().values()
-    for address in addresses
-    if address.family == socket.AF_INET and not address.address.startswith("127.")
-]
 
 
 @pytest.fixture

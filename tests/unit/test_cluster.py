@@ -13,13 +13,7 @@ import pytest
 
 from redacoes.errors import UserError
 from redacoes.learning import cluster, loopback
-
-ELSEWHERE = [
-    address.address
-    for addresses in psutil.net_if_addrs().values()
-    for address in addresses
-    if address.family == socket.AF_INET and not address.address.startswith("127.")
-]
+from tests.support.processes import ELSEWHERE
 
 
 @pytest.fixture
