@@ -117,6 +117,8 @@ def test_a_killed_worker_is_replaced_and_the_bytes_are_the_same(make: Callable[.
 @pytest.mark.slow
 def test_without_its_cluster_the_stage_ends_in_one_sentence_and_goes_on_later(make: Callable[..., Clone]) -> None:
     clone = make("sem rede", **(LONG | {"train.workers": "2", "train.epochs": "50"}))
+    weights = clone.path / "models/scorer/model.safetensors"
+    before = weights.read_bytes()
     with running(clone, *STAGE) as process:
         begun(clone)
         for child in started(process.pid):
@@ -126,8 +128,10 @@ def test_without_its_cluster_the_stage_ends_in_one_sentence_and_goes_on_later(ma
     said = printed(clone)
     assert "error: the Ray cluster is gone" in said
     assert "Traceback" not in said
-    assert not (clone.path / "models/scorer").exists()
+    assert weights.read_bytes() == before
     assert list(clone.path.glob(".work/train/*/epochs/0*"))
+    with running(clone, *STAGE):
+        wait(lambda: "going on after epoch" in printed(clone))
 
 
 def test_workers_that_die_again_and_again_are_told_from_a_defect(monkeypatch: pytest.MonkeyPatch) -> None:
