@@ -44,9 +44,8 @@ def main(params: Params) -> None:
         scores[name], probabilities[name] = np.asarray(parts[name].data.column("labels")), softmax(logits)
         batches = arrow.Texts(essays[name], "essay")
         numbers[name] = np.concatenate([text.predict(batch) for batch in batches]) if text else None
-    decision = Decision.fit(
-        params.decision.rule, probabilities["validation"], scores["validation"], numbers["validation"]
-    )
+    of_validation = probabilities["validation"], scores["validation"], numbers["validation"]
+    decision = Decision.fit(params.decision.rule, *of_validation, text.odds if text else None)
     decided = {name: (scores[name], *decision.decide(probabilities[name], numbers[name])) for name in scores}
     true, predicted, of_classes = decided["test"]
     rows = np.asarray(parts["test"].data.column("row"))

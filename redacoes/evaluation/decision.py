@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from redacoes.evaluation.ordinal import ProportionalOdds
 
 Rule = Literal["argmax", "expected", "linear", "ordinal"]
+NEEDED = "the rule ordinal needs what a text regression makes of the essays, and its odds"
 
 
 def softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -52,31 +53,36 @@ class Decision:
         probabilities: NDArray[np.float64],
         scores: NDArray[np.int64],
         numbers: NDArray[np.float64] | None = None,
+        odds: ProportionalOdds | None = None,
     ) -> "Decision":
         """Fit `rule` on validation: probabilities ``(rows, classes)`` and true scores ``(rows,)``.
 
         ``linear`` is linear equating (Kolen and Brennan, 2014, chapter 2): the expected scores get the mean and the
         standard deviation of the true ones. Without it, an unsure model pulls every expectation towards the middle,
         which costs quadratic weighted kappa. If all expected scores are equal, only the mean is equated. ``ordinal``
-        first fits proportional odds to the model's expected scores and `numbers`, and then equates the expected scores
-        of these probabilities.
+        first extends the text regression's odds, which many training essays have set, to the model's expected scores,
+        and then equates the expected scores of these probabilities.
 
         Args:
             rule: The rule.
             probabilities: The model's.
             scores: The true scores.
             numbers: The text regression's scores of the same essays, in points, ``(rows,)``; for ordinal only.
+            odds: Those of the text regression; for ordinal only.
         """
         if rule in ("argmax", "expected"):
             return cls(rule)
-        odds = None
+        fitted = None
         if rule == "ordinal":
-            odds = ProportionalOdds.fit(_pairs(probabilities, numbers), scores, probabilities.shape[1])
-            probabilities = odds.probabilities(_pairs(probabilities, numbers))
+            if odds is None:
+                raise ValueError(NEEDED)
+            pairs = _pairs(probabilities, numbers)
+            fitted = odds.extended(pairs, scores)
+            probabilities = fitted.probabilities(pairs)
         expected = expected_score(probabilities)
         spread = float(expected.std())
         slope = float(scores.std()) / spread if spread > 1e-9 else 1.0
-        return cls(rule, slope, float(scores.mean()) - slope * float(expected.mean()), odds)
+        return cls(rule, slope, float(scores.mean()) - slope * float(expected.mean()), fitted)
 
     def decide(
         self, probabilities: NDArray[np.float64], numbers: NDArray[np.float64] | None = None
@@ -110,5 +116,5 @@ class Decision:
 def _pairs(probabilities: NDArray[np.float64], numbers: NDArray[np.float64] | None) -> NDArray[np.float64]:
     """Return the inputs of ordinal, ``(rows, 2)``: the model's expected score, and the text regression's score."""
     if numbers is None:
-        raise ValueError("the rule ordinal needs what a text regression makes of the essays")
+        raise ValueError(NEEDED)
     return np.column_stack([expected_score(probabilities), numbers])

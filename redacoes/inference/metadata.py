@@ -184,7 +184,7 @@ def _decision(values: Any, path: Path) -> Decision:
             RENAMED.get(f"decision.rule.{values['rule']}", values["rule"]),  # models of earlier versions have old names
             float(values["slope"]),
             float(values["intercept"]),
-            odds and ProportionalOdds(tuple(map(float, odds["weights"])), tuple(map(float, odds["thresholds"]))),
+            odds and ProportionalOdds.from_dict(odds),
         )
     except (TypeError, KeyError, ValueError) as error:
         raise UserError(f"{path} holds no decision rule; dvc repro evaluate writes models/{DECISION}") from error

@@ -73,8 +73,7 @@ def by_text(
 ) -> tuple[TextRegression, dict[str, Floats]]:
     """Fit a text regression on train.
 
-    Its scores become probabilities by proportional odds, fitted on its leave-one-out predictions of the training
-    essays, so validation is not used.
+    Validation is not used; see :meth:`redacoes.learning.text_regression.TextRegression.probabilities`.
 
     Args:
         texts: The essays of train, validation and test.
@@ -86,9 +85,8 @@ def by_text(
     Returns:
         The regression, and probabilities ``(rows, classes)`` of validation and test.
     """
-    regression, left_out = TextRegression.fit(texts["train"], scores["train"], classes - 1, words, groups)
-    odds = ProportionalOdds.fit(left_out[:, None], scores["train"], classes)
-    return regression, {name: odds.probabilities(regression.predict(texts[name])[:, None]) for name in OTHERS}
+    regression = TextRegression.fit(texts["train"], scores["train"], classes - 1, words, groups)[0]
+    return regression, {name: regression.probabilities(texts[name]) for name in OTHERS}
 
 
 def by_encoder(

@@ -25,6 +25,7 @@ from redacoes.evaluation.decision import Decision, Rule, alone
 from redacoes.files import write_whole
 from redacoes.learning import baseline
 from redacoes.learning.baseline import OTHERS, Floats, Integers
+from redacoes.learning.text_regression import TextRegression
 from redacoes.params import Baseline, Bootstrap, By, Crossval, Data
 
 MODEL = "model"
@@ -99,12 +100,9 @@ class Fold:
         return cls(places, texts, scores, groups, essays.classes, words)
 
     @cached_property
-    def text(self) -> tuple[dict[str, Floats], dict[str, Floats]]:
-        """The scores of the text regression, for the rule ordinal, and their probabilities."""
-        regression, probabilities = baseline.by_text(
-            self.texts, self.scores, self.classes, self.words, self.groups["train"]
-        )
-        return {name: regression.predict(self.texts[name]) for name in OTHERS}, probabilities
+    def text(self) -> tuple[TextRegression, dict[str, Floats]]:
+        """The text regression, for the rule ordinal, and its probabilities."""
+        return baseline.by_text(self.texts, self.scores, self.classes, self.words, self.groups["train"])
 
 
 Grader = Callable[[Fold], Mapping[str, Floats]]  # returns the probabilities of validation and test
@@ -172,8 +170,10 @@ def grade(
     for name, grader in graders.items():
         found = grader(fold)
         for rule in rules[name]:
-            numbers = fold.text[0] if rule == "ordinal" else dict.fromkeys(OTHERS)
-            decision = Decision.fit(rule, found["validation"], fold.scores["validation"], numbers["validation"])
+            text = fold.text[0] if rule == "ordinal" else None
+            numbers = {part: text.predict(fold.texts[part]) if text else None for part in OTHERS}
+            odds = text.odds if text else None
+            decision = Decision.fit(rule, found["validation"], fold.scores["validation"], numbers["validation"], odds)
             decided = decision.decide(found["test"], numbers["test"])
             tables[name, rule] = pd.DataFrame(metrics.predictions(essays.lines[test], essays.scores[test], *decided))
     return tables

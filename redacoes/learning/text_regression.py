@@ -4,7 +4,7 @@ It is a baseline, and the second number of the decision rule ordinal. It is stor
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from safetensors.numpy import load_file, save_file
 
 from redacoes.errors import MEND, UserError, first_line
 from redacoes.essays import surface
+from redacoes.evaluation.ordinal import ProportionalOdds
 from redacoes.files import read_object, write_json
 from redacoes.learning import themes
 from redacoes.params import Baseline
@@ -73,6 +74,8 @@ class TextRegression:
         intercept: In points.
         top: The highest score.
         words: The part of the words; None for the surface alone.
+        odds: The probabilities of the scores, fitted on its predictions of left-out training essays; None in a model
+            that an earlier version made.
     """
 
     mean: Floats
@@ -81,6 +84,7 @@ class TextRegression:
     intercept: float
     top: int
     words: TfIdf | None
+    odds: ProportionalOdds | None = None
 
     @classmethod
     def fit(
@@ -109,7 +113,8 @@ class TextRegression:
         from threadpoolctl import threadpool_limits
 
         with threadpool_limits(1):  # the bytes must not depend on the number of processors
-            return cls._fit(texts, scores, top, words, np.arange(len(texts)) if groups is None else groups)
+            fitted, left_out = cls._fit(texts, scores, top, words, np.arange(len(texts)) if groups is None else groups)
+        return replace(fitted, odds=ProportionalOdds.fit(left_out[:, None], scores, top + 1)), left_out
 
     @classmethod
     def _fit(
@@ -146,6 +151,16 @@ class TextRegression:
             points = points + self.words.points(texts)
         return np.clip(points, 0, self.top)
 
+    def probabilities(self, texts: Sequence[str]) -> Floats:
+        """Return the probability of each score by `odds`, float64 ``(texts, top + 1)``.
+
+        Raises:
+            ValueError: An earlier version made this, without `odds`.
+        """
+        if not self.odds:
+            raise ValueError("this regression has no odds")
+        return self.odds.probabilities(self.predict(texts)[:, None])
+
     def save(self, folder: Path) -> None:
         """Write `FILES` into a folder that exists."""
         arrays = {"mean": self.mean, "spread": self.spread, "weights": self.weights}
@@ -153,6 +168,8 @@ class TextRegression:
         if self.words:
             arrays |= {"idf": self.words.idf, "word_weights": self.words.weights}
             values |= {"ngrams": self.words.ngrams, "terms": self.words.terms}
+        if self.odds:
+            values["odds"] = asdict(self.odds)
         write_json(folder / FILES[0], values)
         save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, folder / FILES[1])
 
@@ -179,7 +196,10 @@ class TextRegression:
             _require(count, arrays["mean"], arrays["spread"])
             _require(2 * count, arrays["weights"])
             fixed = float(values["intercept"]), int(values["top"])
-            return cls(arrays["mean"], arrays["spread"], arrays["weights"], *fixed, words)
+            odds = ProportionalOdds.from_dict(values["odds"]) if "odds" in values else None
+            if odds and (len(odds.weights), len(odds.thresholds)) != (1, fixed[1]):
+                raise ValueError("the odds are for other scores")
+            return cls(arrays["mean"], arrays["spread"], arrays["weights"], *fixed, words, odds)
         except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
             raise UserError(f"{folder / FILES[1]} cannot be read ({first_line(error)}); {MEND}") from error
 

@@ -10,6 +10,7 @@ from redacoes.cli.commands import inspect
 from redacoes.evaluation import comparison
 from redacoes.evaluation.decision import Decision
 from redacoes.evaluation.metrics import compute
+from redacoes.evaluation.ordinal import ProportionalOdds
 from redacoes.params import Bootstrap
 from redacoes.release import card
 from redacoes.web import model_view
@@ -125,7 +126,8 @@ def test_inspect_page_and_card_tell_of_it(worse: dict) -> None:
 def test_the_card_says_how_ordinal_decides() -> None:
     probabilities = np.random.default_rng(1).dirichlet(np.ones(11), 40)
     scores = np.arange(40) % 11
-    decision = Decision.fit("ordinal", probabilities, scores, scores * 0.5)
+    odds = ProportionalOdds.fit(scores[:, None] * 0.5, scores, 11)
+    decision = Decision.fit("ordinal", probabilities, scores, scores * 0.5, odds)
     for part, says in zip(card_of(run_of(None), decision), ("chances proporcionais", "proportional odds"), strict=True):
         assert says in part
         assert "surface.safetensors" in part

@@ -1,4 +1,4 @@
-"""Proportional odds and the rule ordinal: recovered, calibrated, monotone, and fitted on validation alone."""
+"""Proportional odds and the rule ordinal: recovered, calibrated, monotone, and steady where essays are few."""
 
 import json
 
@@ -82,6 +82,53 @@ def test_numbers_that_tell_nothing_weigh_nothing() -> None:
     assert shares == pytest.approx((np.array([20, 40, 20, 0]) + ordinal.UNSEEN) / (80 + 4 * ordinal.UNSEEN), abs=1e-4)
 
 
+@pytest.mark.parametrize("change", [{}, {"STEADY": 1e-3, "PENALTY": 1e-3}])
+def test_what_extends_odds_is_an_optimum(change: dict[str, float], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in change.items():
+        monkeypatch.setattr(ordinal, name, value)
+    numbers, scores = draw(80)
+    numbers = numbers * 2 + 5
+    alone = ProportionalOdds.fit(numbers[:, 1:], scores, 5)
+    found = alone.extended(numbers, scores)
+    mean = numbers.mean(axis=0)
+    known = np.array(alone.thresholds) - alone.weights[0] * mean[1]
+
+    def likelihood(values: np.ndarray) -> float:
+        factor, shift, *weights = values
+        odds = ProportionalOdds(tuple(weights), tuple(np.exp(factor) * known + shift + weights @ mean))
+        own = odds.probabilities(numbers)[np.arange(80), scores]
+        changed = (np.array(weights) - [0.0, *alone.weights]) * numbers.std(axis=0)
+        penalty = ordinal.STEADY / 2 * (factor**2 + shift**2) + ordinal.PENALTY / 2 * (changed**2).sum()
+        return float(np.log(own).sum() - penalty)
+
+    distances = np.array(found.thresholds) - found.weights @ mean
+    factor = np.ptp(distances) / np.ptp(known)
+    optimum = np.array([np.log(factor), distances[0] - factor * known[0], *found.weights])
+    assert distances == pytest.approx(factor * known + optimum[1])
+    assert approx_fprime(optimum, likelihood, 1e-6) == pytest.approx(0, abs=1e-3)
+
+
+def test_with_few_essays_it_is_better_to_extend_odds_than_to_fit_them_anew() -> None:
+    """On average over twenty draws of 40 essays, whether the new number tells something or nothing."""
+    numbers, scores = draw(2000)
+    alone = ProportionalOdds.fit(numbers[:, 1:], scores, 5)
+    for told in ([1, 1], [0, 1]):
+        new, true = draw(2000, 1)
+        losses = []
+        for seed in range(20):
+            known, few = draw(40, 2 + seed)
+            odds = alone.extended(known * told, few), ProportionalOdds.fit(known * told, few, 5)
+            losses.append([-np.log(one.probabilities(new * told)[np.arange(2000), true]).mean() for one in odds])
+        extended, anew = np.mean(losses, axis=0)
+        assert extended < anew - 0.01
+
+
+def of_text(rows: int, seed: int) -> ProportionalOdds:
+    """The odds of the text alone, from essays of their own."""
+    _, numbers, scores = halves(rows, seed)
+    return ProportionalOdds.fit(numbers[:, None], scores, 11)
+
+
 def halves(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Scores of two halves: a model's probabilities tell the one, a text's numbers the other."""
     random = np.random.default_rng(seed)
@@ -99,8 +146,9 @@ def kappa(decision: Decision, of: tuple[np.ndarray, np.ndarray, np.ndarray]) -> 
 
 def test_ordinal_knows_what_model_and_text_know_by_halves() -> None:
     validation, test = halves(150, 1), halves(2000, 2)
-    fitted = Decision.fit("ordinal", validation[0], validation[2], validation[1])
-    text_alone = Decision.fit("ordinal", np.full_like(validation[0], 1 / 11), validation[2], validation[1])
+    odds = of_text(600, 6)
+    fitted = Decision.fit("ordinal", validation[0], validation[2], validation[1], odds)
+    text_alone = Decision.fit("ordinal", np.full_like(validation[0], 1 / 11), validation[2], validation[1], odds)
     blind = (np.full_like(test[0], 1 / 11), *test[1:])
     linear = kappa(Decision.fit("linear", validation[0], validation[2]), test)
     assert kappa(fitted, test) > max(linear, kappa(text_alone, blind)) + 0.15
@@ -117,9 +165,11 @@ def test_ordinal_knows_what_model_and_text_know_by_halves() -> None:
 def test_without_numbers_ordinal_is_refused_and_baselines_are_equated() -> None:
     probabilities, numbers, scores = halves(30, 3)
     with pytest.raises(ValueError, match="text regression"):
-        Decision.fit("ordinal", probabilities, scores)
+        Decision.fit("ordinal", probabilities, scores, numbers)
     with pytest.raises(ValueError, match="text regression"):
-        Decision.fit("ordinal", probabilities, scores, numbers).decide(probabilities)
+        Decision.fit("ordinal", probabilities, scores, None, of_text(30, 3))
+    with pytest.raises(ValueError, match="text regression"):
+        Decision.fit("ordinal", probabilities, scores, numbers, of_text(30, 3)).decide(probabilities)
     assert [alone(rule) for rule in ("argmax", "expected", "linear", "ordinal")] == [
         "argmax",
         "expected",
@@ -144,7 +194,7 @@ def test_other_rules_are_as_they_were(rule: str, tmp_path) -> None:
 
 def test_ordinal_is_read_as_it_was_written(tmp_path) -> None:
     probabilities, numbers, scores = halves(50, 5)
-    decision = Decision.fit("ordinal", probabilities, scores, numbers)
+    decision = Decision.fit("ordinal", probabilities, scores, numbers, of_text(50, 5))
     (tmp_path / "decision.json").write_text(json.dumps(decision.to_dict()))
     assert metadata.load_decision(tmp_path) == decision
     with pytest.raises(UserError, match=r"surface\.json and surface\.safetensors"):

@@ -53,7 +53,25 @@ def test_it_is_read_as_it_was_written(with_words: tuple[TextRegression, np.ndarr
     for regression in (with_words[0], TextRegression.fit(TEXTS, SCORES, 10, None)[0]):
         regression.save(tmp_path)
         assert sorted(path.name for path in tmp_path.iterdir()) == sorted(FILES)
-        assert (TextRegression.load(tmp_path).predict(NEW) == regression.predict(NEW)).all()
+        found = TextRegression.load(tmp_path)
+        assert (found.predict(NEW) == regression.predict(NEW)).all()
+        assert (found.probabilities(NEW) == regression.probabilities(NEW)).all()
+
+
+def test_one_that_an_earlier_version_made_still_predicts(
+    with_words: tuple[TextRegression, np.ndarray], tmp_path: Path
+) -> None:
+    with_words[0].save(tmp_path)
+    values = json.loads((tmp_path / FILES[0]).read_text())
+    odds = values.pop("odds")
+    (tmp_path / FILES[0]).write_text(json.dumps(values))
+    earlier = TextRegression.load(tmp_path)
+    assert (earlier.predict(NEW) == with_words[0].predict(NEW)).all()
+    with pytest.raises(ValueError, match="no odds"):
+        earlier.probabilities(NEW)
+    (tmp_path / FILES[0]).write_text(json.dumps({**values, "odds": {**odds, "thresholds": [0.0]}}))
+    with pytest.raises(UserError, match=r"surface\.safetensors cannot be read"):
+        TextRegression.load(tmp_path)
 
 
 def test_any_text_has_a_number_within_the_scores(with_words: tuple[TextRegression, np.ndarray]) -> None:
