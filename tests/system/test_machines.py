@@ -70,15 +70,17 @@ def test_a_read_only_cache_serves_and_says_that_it_takes_nothing(
 
 
 @MOUNTS
-def test_the_same_bytes_again_with_a_cache_elsewhere_a_read_only_home_and_no_locale(
+def test_the_same_commit_gives_the_same_bytes_with_other_folders_and_another_environment(
     origin: Folder, make_clone: CloneOf, tmp_path: Path
 ) -> None:
+    """In processes of their own, and with a cache on another disk, a read-only home folder and no locale."""
     disk, home = tmp_path / "outro disco", tmp_path / "casa"
     disk.mkdir()
     home.mkdir()
     clone = make_clone("redações à mão")
     clone.configure(f"[cache]\n    dir = {disk / 'cache'}\n")
-    clone.environment |= {"HOME": str(home), "LANG": "C", "LC_ALL": "C"}
+    clone.environment |= {"HOME": str(home), "LANG": "C", "LC_ALL": "C", "TZ": "America/Sao_Paulo"}
+    clone.environment |= {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "1"}
     with (
         mounted("-t", "tmpfs", "-o", "size=60m", "tmpfs", at=disk),
         mounted("-t", "tmpfs", "-o", "ro", "tmpfs", at=home),

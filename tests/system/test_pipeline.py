@@ -70,15 +70,6 @@ def test_nothing_but_the_declared_outputs_is_written(origin: Folder) -> None:
         assert [path.name for path in (origin.path.parent / name).rglob("*") if path.is_file()] == there_before
 
 
-@pytest.mark.slow
-def test_the_same_commit_gives_the_same_bytes_elsewhere(origin: Folder, make_clone: CloneOf) -> None:
-    clone = make_clone("outra máquina")
-    clone.environment |= {"LC_ALL": "C", "TZ": "America/Sao_Paulo", "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "1"}
-    clone.run("dvc", "repro")
-    assert clone.text("dvc.lock") == origin.text("dvc.lock")
-    assert clone.git("status", "--porcelain") == ""
-
-
 def test_stages_that_fork_as_most_tests_run_them_give_the_bytes_of_processes(make_pulled: CloneOf) -> None:
     clone = make_pulled("garfos")
     assert len(ran(clone.dvc("repro", "--force"))) > 8
@@ -283,9 +274,9 @@ def test_memory_does_not_grow_with_the_number_of_essays(make_clone: CloneOf) -> 
     stages = ("sample", "prepare", "checkpoint", "tokenize")
     clone.set(**{"sample.rows": "1000"})
     few = {stage: peak(stage) for stage in stages}
-    clone.set(**{"sample.rows": "100000"})
+    clone.set(**{"sample.rows": "30000"})
     many = {stage: peak(stage) for stage in stages}
-    assert json.loads(clone.text("metrics/data.json"))["rows"]["kept"] == 100_000
+    assert json.loads(clone.text("metrics/data.json"))["rows"]["kept"] == 30_000
     for stage in ("prepare", "checkpoint", "tokenize"):
         assert many[stage] < 1.25 * few[stage], (few, many)
     assert many["sample"] < 2 * few["sample"]  # which begins with 20 MB

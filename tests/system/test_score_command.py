@@ -57,7 +57,7 @@ def started(parts: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
 
 @pytest.mark.slow
 def test_killed_and_stopped_it_ends_with_the_same_bytes(model: str, tmp_path: Path) -> None:
-    source, whole, out = essays(tmp_path / "a.csv", 30), tmp_path / "whole.parquet", tmp_path / "o.parquet"
+    source, whole, out = essays(tmp_path / "a.csv", 14), tmp_path / "whole.parquet", tmp_path / "o.parquet"
     assert main(["score", source, "--out", str(whole), "--model", model, "--backend", "onnx"]) == 0
     arguments = (source, "--out", str(out), "--model", model, "--resume")
     parts = tmp_path / ".o.parquet.parts"
