@@ -6,7 +6,6 @@ DVC is imported only when it is needed.
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, cast
 
 HASH = re.compile(r"[0-9a-f]{32}(\.dir)?")
 
@@ -20,50 +19,40 @@ def folder_md5(folder: Path) -> str:
 
 def list_md5(files: Mapping[str, str]) -> str:
     """Return DVC's hash of a folder, from the hash of each file."""
-    from dvc_data.hashfile.hash_info import HashInfo
     from dvc_data.hashfile.tree import Tree
 
-    tree = Tree()
-    for file, oid in files.items():
-        tree.add(tuple(file.split("/")), None, HashInfo("md5", oid))
+    tree = Tree.from_list([{"relpath": file, "md5": found} for file, found in files.items()], hash_name="md5")
     tree.digest()
-    return str(tree.hash_info.value)
+    return str(tree.oid)
 
 
 class Reader:
     """Hashes files as DVC does, each inode once: a link to a cache object is that object.
 
     Attributes:
-        size: The bytes of all files that were asked for.
+        files: How many files were read.
+        size: Their bytes. Both count a link and what it leads to as two.
     """
 
-    def __init__(self, bar: Any = None) -> None:
-        """Take a progress bar that counts bytes, if any."""
-        self.bar = bar
-        self.size = 0
-        self.hashes: dict[tuple[int, int, str], str] = {}
+    def __init__(self) -> None:
+        """Begin with nothing read."""
+        self.files = self.size = 0
+        self._hashes: dict[tuple[int, int, str], str] = {}
 
     def hash(self, path: Path, algorithm: str = "md5") -> str:
         """Return the hash of a file, an empty string if it is missing, or the reason why it cannot be read."""
         from dvc_data.hashfile.hash import fobj_md5
-        from tqdm.utils import CallbackIOWrapper
 
         try:
             status = path.stat()
             key = (status.st_dev, status.st_ino, algorithm)
-            if key not in self.hashes:
+            if key not in self._hashes:
                 with path.open("rb") as file:
-                    watched = cast(BinaryIO, CallbackIOWrapper(self._advance, file))
-                    self.hashes[key] = fobj_md5(watched, name=algorithm)
-            else:
-                self._advance(status.st_size)
+                    self._hashes[key] = fobj_md5(file, name=algorithm)
         except (FileNotFoundError, NotADirectoryError):  # a link that leads nowhere, too
             return ""
         except OSError as error:
-            return error.strerror or str(error)
+            return f"unreadable ({error.strerror})"
+        self.files += 1
         self.size += status.st_size
-        return self.hashes[key]
-
-    def _advance(self, count: int) -> None:
-        if self.bar is not None:
-            self.bar.update(count)
+        return self._hashes[key]
