@@ -1,4 +1,4 @@
-"""Predict validation and test, fit the decision rule on validation, measure both: python -m stages.evaluate."""
+"""Predict validation and test, fit the decision rule, measure both: python -m stages.evaluate."""
 
 import shutil
 from pathlib import Path
@@ -10,7 +10,7 @@ from redacoes import processor
 from redacoes.errors import warn
 from redacoes.essays import arrow
 from redacoes.evaluation import comparison, metrics
-from redacoes.evaluation.decision import Decision, softmax
+from redacoes.evaluation.decision import Decision, known, softmax
 from redacoes.files import staged, write_json
 from redacoes.learning import checkpoint, model
 from redacoes.learning.text_regression import TextRegression
@@ -44,9 +44,16 @@ def main(params: Params) -> None:
         scores[name], probabilities[name] = np.asarray(parts[name].data.column("labels")), softmax(logits)
         batches = arrow.Texts(essays[name], "essay")
         numbers[name] = np.concatenate([text.predict(batch) for batch in batches]) if text else None
-    of_validation = probabilities["validation"], scores["validation"], numbers["validation"]
-    decision = Decision.fit(params.decision.rule, *of_validation, text.odds if text else None)
-    decided = {name: (scores[name], *decision.decide(probabilities[name], numbers[name])) for name in scores}
+    left_out = pd.read_csv("metrics/train/left_out.csv").to_numpy(float)
+    if len(left_out):  # the head alone was fitted, so it is known what it makes of essays that it has not seen
+        scores["train"], probabilities["train"] = np.asarray(parts["train"].data.column("labels")), softmax(left_out)
+    if text:
+        numbers["train"] = pd.read_csv("models/surface/left_out.csv")["number"].to_numpy()
+    fitted_on = known(params.decision.rule, probabilities, scores, numbers)
+    decision = Decision.fit(params.decision.rule, *fitted_on, text.odds if text else None)
+    decided = {
+        name: (scores[name], *decision.decide(probabilities[name], numbers[name])) for name in ("validation", "test")
+    }
     true, predicted, of_classes = decided["test"]
     rows = np.asarray(parts["test"].data.column("row"))
     bins, bootstrap = evaluate.calibration_bins, evaluate.bootstrap

@@ -4,6 +4,8 @@ import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
+
 from redacoes import processor
 from redacoes.errors import warn
 from redacoes.essays import arrow
@@ -14,7 +16,7 @@ from redacoes.stage import run
 
 
 def main(params: Params) -> None:
-    """Write `models/scorer/` and `metrics/train/`: learning curves, and the kind of processor."""
+    """Write `models/scorer/` and `metrics/train/`: learning curves, left-out logits, and the kind of processor."""
     processor.settle(params.train.portable)
     model.configure(params.train.threads, params.train.seed)
     base, tokens = Path("models/base"), Path("data/tokenized")
@@ -34,10 +36,13 @@ def main(params: Params) -> None:
         classifier = model.build(base, labels, train)
         pad_id = tokenizer.pad_token_id
         if train.workers > 1:
-            workers.fit(classifier, base, tokens, pad_id, train, curves, progress)
+            left_out = workers.fit(classifier, base, tokens, pad_id, train, curves, progress)
         else:
-            training.fit(classifier, parts["train"], parts["validation"], pad_id, train, curves, progress)
+            left_out = training.fit(classifier, parts["train"], parts["validation"], pad_id, train, curves, progress)
         model.save(classifier, tokenizer, scorer)
+        known = np.empty((0, len(labels))) if left_out is None else left_out
+        header = ",".join(labels)
+        np.savetxt(curves / "left_out.csv", known, "%.8f", ",", header=header, comments="")
         write_json(curves / processor.RECORD, processor.kind(train.portable))
     shutil.rmtree(progress.parent)
 

@@ -1,5 +1,6 @@
 """Decide a score from class probabilities, by the rule that evaluation, baselines and the scorer share."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -22,6 +23,30 @@ def softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
 def expected_score(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the mean score ``(rows,)`` under probabilities ``(rows, classes)``, where class k stands for score k."""
     return probabilities @ np.arange(probabilities.shape[1], dtype=np.float64)
+
+
+def known(
+    rule: Rule,
+    probabilities: Mapping[str, NDArray[np.float64]],
+    scores: Mapping[str, NDArray[np.int64]],
+    numbers: Mapping[str, NDArray[np.float64]],
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64] | None]:
+    """Return what a rule is fitted on, for :meth:`Decision.fit`.
+
+    That is validation and, for ordinal, the training essays as graded by a model and a text regression that have not
+    seen them, if there are such.
+
+    Args:
+        rule: The rule.
+        probabilities: The model's, ``(rows, classes)``, of ``validation`` and perhaps ``train``.
+        scores: The true scores of both.
+        numbers: The text regression's scores of both; needed for ordinal only.
+    """
+    if rule != "ordinal":
+        return probabilities["validation"], scores["validation"], None
+    parts = [name for name in ("train", "validation") if name in probabilities]
+    joined = [np.concatenate([values[name] for name in parts]) for values in (probabilities, scores, numbers)]
+    return joined[0], joined[1], joined[2]
 
 
 def alone(rule: Rule) -> Rule:
@@ -55,7 +80,7 @@ class Decision:
         numbers: NDArray[np.float64] | None = None,
         odds: ProportionalOdds | None = None,
     ) -> "Decision":
-        """Fit `rule` on validation: probabilities ``(rows, classes)`` and true scores ``(rows,)``.
+        """Fit `rule` on essays that the model has not seen: probabilities ``(rows, classes)``, true scores ``(rows,)``.
 
         ``linear`` is linear equating (Kolen and Brennan, 2014, chapter 2): the expected scores get the mean and the
         standard deviation of the true ones. Without it, an unsure model pulls every expectation towards the middle,

@@ -70,7 +70,7 @@ def by_text(
     classes: int,
     words: Baseline | None,
     groups: Integers | None = None,
-) -> tuple[TextRegression, dict[str, Floats]]:
+) -> tuple[TextRegression, Floats, dict[str, Floats]]:
     """Fit a text regression on train.
 
     Validation is not used; see :meth:`redacoes.learning.text_regression.TextRegression.probabilities`.
@@ -83,10 +83,11 @@ def by_text(
         groups: int64 ``(rows,)``: the groups of train, as `TextRegression.fit` takes them.
 
     Returns:
-        The regression, and probabilities ``(rows, classes)`` of validation and test.
+        The regression, its scores of left-out training essays, and probabilities ``(rows, classes)`` of validation and
+        test.
     """
-    regression = TextRegression.fit(texts["train"], scores["train"], classes - 1, words, groups)[0]
-    return regression, {name: regression.probabilities(texts[name]) for name in OTHERS}
+    regression, left_out = TextRegression.fit(texts["train"], scores["train"], classes - 1, words, groups)
+    return regression, left_out, {name: regression.probabilities(texts[name]) for name in OTHERS}
 
 
 def by_encoder(

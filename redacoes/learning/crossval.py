@@ -21,7 +21,7 @@ from redacoes.essays import training_csv
 from redacoes.essays.splits import linked
 from redacoes.essays.summary import gather
 from redacoes.evaluation import comparison, metrics
-from redacoes.evaluation.decision import Decision, Rule, alone
+from redacoes.evaluation.decision import Decision, Rule, alone, known
 from redacoes.files import write_whole
 from redacoes.learning import baseline
 from redacoes.learning.baseline import OTHERS, Floats, Integers
@@ -100,12 +100,13 @@ class Fold:
         return cls(places, texts, scores, groups, essays.classes, words)
 
     @cached_property
-    def text(self) -> tuple[TextRegression, dict[str, Floats]]:
-        """The text regression, for the rule ordinal, and its probabilities."""
+    def text(self) -> tuple[TextRegression, Floats, dict[str, Floats]]:
+        """The text regression, for the rule ordinal, its scores of left-out training essays, and its probabilities."""
         return baseline.by_text(self.texts, self.scores, self.classes, self.words, self.groups["train"])
 
 
-Grader = Callable[[Fold], Mapping[str, Floats]]  # returns the probabilities of validation and test
+# returns the probabilities of validation and test, and those of train if each is of a model that has not seen the essay
+Grader = Callable[[Fold], Mapping[str, Floats]]
 
 
 def prior(fold: Fold) -> dict[str, Floats]:
@@ -116,8 +117,8 @@ def prior(fold: Fold) -> dict[str, Floats]:
 BASELINES: dict[str, Grader] = {
     "prior": prior,
     "tfidf": lambda fold: baseline.tfidf(fold.texts, fold.scores, fold.classes, fold.words)[0],
-    "surface": lambda fold: baseline.by_text(fold.texts, fold.scores, fold.classes, None, fold.groups["train"])[1],
-    "text": lambda fold: fold.text[1],
+    "surface": lambda fold: baseline.by_text(fold.texts, fold.scores, fold.classes, None, fold.groups["train"])[2],
+    "text": lambda fold: fold.text[2],
 }
 
 
@@ -160,7 +161,7 @@ def divide(units: Integers, folds: int, share: float, seed: int) -> Iterator[dic
 def grade(
     essays: Essays, fold: Fold, graders: Mapping[str, Grader], rules: Mapping[str, Sequence[Rule]]
 ) -> dict[tuple[str, Rule], pd.DataFrame]:
-    """Grade the test essays of a fold by each grader and by each of its rules, fitted on validation.
+    """Grade the test essays of a fold by each grader and by each of its rules, fitted on the others.
 
     Returns:
         Tables with the columns of `metrics/predictions.csv`, by grader and rule.
@@ -170,11 +171,13 @@ def grade(
     for name, grader in graders.items():
         found = grader(fold)
         for rule in rules[name]:
-            text = fold.text[0] if rule == "ordinal" else None
-            numbers = {part: text.predict(fold.texts[part]) if text else None for part in OTHERS}
-            odds = text.odds if text else None
-            decision = Decision.fit(rule, found["validation"], fold.scores["validation"], numbers["validation"], odds)
-            decided = decision.decide(found["test"], numbers["test"])
+            numbers, odds = {}, None
+            if rule == "ordinal":
+                text, left_out, _ = fold.text
+                numbers = {"train": left_out, **{part: text.predict(fold.texts[part]) for part in OTHERS}}
+                odds = text.odds
+            decision = Decision.fit(rule, *known(rule, found, fold.scores, numbers), odds)
+            decided = decision.decide(found["test"], numbers.get("test"))
             tables[name, rule] = pd.DataFrame(metrics.predictions(essays.lines[test], essays.scores[test], *decided))
     return tables
 

@@ -12,14 +12,16 @@ from redacoes.learning.framework import tf
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.model_selection import GroupKFold
 from transformers.activations_tf import get_tf_activation
 
 from redacoes.learning import themes
-from redacoes.learning.probe import Regression
+from redacoes.learning.probe import Regression, fit
 
 Floats = NDArray[np.float32]
 
 SQUASHED = 0.5  # one standard deviation before a tanh: at 3 of them it is not yet flat
+FOLDS, SEED = 5, 0  # of `left_out`
 SHIFTED = 3.0  # standard deviations added before a ReLU or GELU, which is flat below 0
 
 
@@ -40,6 +42,19 @@ class Head(NamedTuple):
     def gain(self) -> float:
         """One standard deviation of the first token after the hidden layer, where that is linear."""
         return SQUASHED if float(self.activation(tf.constant(1e3))) < 2 else 1.0
+
+
+class Probed(NamedTuple):
+    """The result of fitting a head.
+
+    Attributes:
+        metrics: Losses and accuracies; empty if it was not fitted.
+        left_out: Logits of the training rows, float64 ``(rows, classes)``, each by a head fitted without the row; None
+            if more than the head is trained, so that the model has seen them all.
+    """
+
+    metrics: dict[str, float]
+    left_out: NDArray[np.float64] | None
 
 
 def of(model: Any) -> Head:
@@ -92,6 +107,38 @@ def features(model: Any, vectors: Floats) -> Floats:
     kernel, bias = layers.hidden.get_weights()
     outcome: Floats = layers.activation(tf.constant(vectors) @ kernel + bias).numpy()
     return outcome / np.float32(layers.gain)
+
+
+def left_out(
+    model: Any,
+    vectors: Floats,
+    targets: NDArray[np.floating],
+    weights: NDArray[np.floating],
+    penalty: float,
+    groups: NDArray[np.int64] | None = None,
+) -> NDArray[np.float64] | None:
+    """Return the logits of each training essay by a head that was fitted without it, float64 ``(rows, classes)``.
+
+    The essays are divided into `FOLDS` folds, at random or by group.
+
+    Args:
+        model: A classifier, whose hidden layer is changed.
+        vectors: float32 ``(rows, width)``: the last hidden states of the first tokens of the training essays.
+        targets: ``(rows, classes)``: their target distributions.
+        weights: ``(rows,)``: their weights.
+        penalty: That of the head itself.
+        groups: int64 ``(rows,)``: their groups, as in `standardise`. None is returned if there is only one.
+    """
+    units = np.arange(len(vectors)) if groups is None else groups
+    if (count := len(np.unique(units))) < 2:
+        return None
+    logits = np.empty(targets.shape, np.float64)
+    folds = GroupKFold(min(FOLDS, count), shuffle=True, random_state=SEED)
+    for rest, out in folds.split(vectors, groups=units):
+        standardise(model, vectors[rest], None if groups is None else groups[rest])
+        known = features(model, vectors)
+        logits[out] = fit(known[rest], targets[rest], weights[rest], penalty).logits(known[out])
+    return logits
 
 
 def write(model: Any, regression: Regression) -> None:

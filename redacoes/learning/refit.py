@@ -45,7 +45,7 @@ class Refit:
         self.train: Settled = defaults.settle(train, config, checkpoint.has_weights(base), validated=True)
 
     def __call__(self, fold: Fold) -> dict[str, Floats]:
-        """Train on the fold, and return the probabilities of validation and test."""
+        """Train on the fold, and return the probabilities of validation and test, and of left-out training essays."""
         train, outputs = self.train, self._outputs(fold)
         tf_keras.backend.clear_session()
         tf_keras.utils.set_random_seed(train.seed)  # a fold must not depend on those before it
@@ -57,13 +57,14 @@ class Refit:
             labels, pad_id = parts["train"].features["labels"].names, self.tokenizer.pad_token_id
             classifier = model.build(self.base, labels, train)
             places = folder / "curves", folder / "progress"
-            training.fit(classifier, parts["train"], parts["validation"], pad_id, train, *places, outputs)
+            left_out = training.fit(classifier, parts["train"], parts["validation"], pad_id, train, *places, outputs)
             if outputs and train.frozen_layers:
                 logits = {name: frozen.predict(classifier, outputs[name], pad_id, train) for name in OTHERS}
             else:
                 shape = self.batch_size, train.pad_to_multiple_of
                 logits = {name: model.predict(classifier, parts[name], pad_id, *shape) for name in OTHERS}
-        return {name: softmax(found) for name, found in logits.items()}
+        known = {} if left_out is None else {"train": softmax(left_out)}
+        return known | {name: softmax(found) for name, found in logits.items()}
 
     def tokenized(
         self, texts: Sequence[str], scores: Integers | None, groups: Integers, classes: int, path: Path

@@ -172,7 +172,7 @@ def fit(
     curves: Path,
     progress: Path,
     outputs: Mapping[str, Outputs] | None = None,
-) -> None:
+) -> NDArray[np.float64] | None:
     """Train `model` in place with the settings `train`, and write learning curves with DVCLive.
 
     Frozen layers run once. The head is fitted on their output, which is epoch 0 of the curves, and then the layers
@@ -188,13 +188,17 @@ def fit(
         progress: Folder for the progress of this very training, from which a stopped run resumes.
         outputs: The result of `frozen.run` for train and validation, if it is known; else it is computed.
 
+    Returns:
+        `left_out` of `head.Probed`.
+
     Raises:
         UserError: There is no whole batch to train on, the disk has no room for the output of frozen layers, or the
             loss is not finite.
     """
     parts = {"train": train_part, "validation": validation_part}
     inputs, probed = begin(model, parts, pad_id, train, progress / "frozen", outputs)
-    tune(model, parts, inputs, pad_id, probed, train, curves, progress / "epochs")
+    tune(model, parts, inputs, pad_id, probed.metrics, train, curves, progress / "epochs")
+    return probed.left_out
 
 
 def begin(
@@ -204,14 +208,14 @@ def begin(
     train: Settled,
     folder: Path,
     outputs: Mapping[str, Outputs] | None = None,
-) -> tuple[dict[str, Inputs], Metrics]:
+) -> tuple[dict[str, Inputs], head.Probed]:
     """Run the frozen layers, and fit the head.
 
     Returns:
-        The inputs of the layers above, by the name of the part; and losses and accuracies if the head was fitted.
+        The inputs of the layers above, by the name of the part; and the result of fitting the head.
     """
     inputs: dict[str, Inputs] = {name: Ragged(*arrow.lists(part, "input_ids")) for name, part in parts.items()}
-    probed: Metrics = {}
+    probed = head.Probed({}, None)
     if train.frozen_layers or train.probe:
         outputs = outputs or frozen.run(model, parts, pad_id, Pass.of(train), folder)
         if train.probe:
@@ -227,25 +231,30 @@ def probe_head(
     parts: Mapping[str, Dataset],
     targets: NDArray[np.float32],
     train: Settled,
-) -> Metrics:
-    """Fit the head of `model` to first tokens, by penalised softmax regression, and return its loss and accuracy.
+) -> head.Probed:
+    """Fit the head of `model` to first tokens, by penalised softmax regression.
 
     Args:
         model: A classifier, whose head is written.
         vectors: float32 ``(rows, width)``: the last hidden states of the first tokens of train and validation.
         parts: The same rows, with `labels`, and with `group` if themes are to be projected out.
         targets: float32 ``(classes, classes)``: the target distribution of each true class.
-        train: Class weights, and the penalty unless validation chooses it.
+        train: Class weights, the penalty unless validation chooses it, and whether epochs follow.
     """
     of_parts = {name: labels(part) for name, part in parts.items()}
     aims = {name: targets[true] for name, true in of_parts.items()}
     weights = class_weights(of_parts["train"], len(targets), train)[of_parts["train"]]
-    head.standardise(model, vectors["train"], groups(parts["train"]))
+    of_train = vectors["train"], groups(parts["train"])
+    head.standardise(model, *of_train)
     features = {name: head.features(model, vectors[name]) for name in parts}
     penalties = PENALTIES if train.probe_penalty is None else (train.probe_penalty,)
     regression, _ = probe.choose(
         (features["train"], features["validation"]), (aims["train"], aims["validation"]), weights, penalties
     )
+    left_out = None
+    if not train.epochs:
+        left_out = head.left_out(model, of_train[0], aims["train"], weights, regression.penalty, of_train[1])
+        head.standardise(model, *of_train)
     head.write(model, regression)
     print(f"train: the probe's penalty is {regression.penalty:g}", file=sys.stderr)
     metrics: Metrics = {}
@@ -254,7 +263,7 @@ def probe_head(
         right = logits.argmax(axis=1) == aims[name].argmax(axis=1)
         metrics[f"{shown}/loss"] = probe.cross_entropy(logits, aims[name], of_rows)
         metrics[f"{shown}/accuracy"] = float(np.average(right, weights=of_rows))
-    return metrics
+    return head.Probed(metrics, left_out)
 
 
 class _Begun(tf_keras.callbacks.Callback):

@@ -21,6 +21,7 @@ from typing import Any
 from redacoes.learning.framework import tf
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from redacoes.errors import UserError
@@ -71,7 +72,9 @@ class Worker(Team):
         }
 
 
-def fit(classifier: Any, base: Path, tokens: Path, pad_id: int, train: Settled, curves: Path, progress: Path) -> None:
+def fit(
+    classifier: Any, base: Path, tokens: Path, pad_id: int, train: Settled, curves: Path, progress: Path
+) -> NDArray[np.float64] | None:
     """Train `classifier` in place on `train.workers` workers; see `training.fit`.
 
     Args:
@@ -83,13 +86,15 @@ def fit(classifier: Any, base: Path, tokens: Path, pad_id: int, train: Settled, 
         curves: Folder of the learning curves, written anew.
         progress: Folder for the progress of this very training, from which a stopped run resumes.
 
+    Returns:
+        As `training.fit`.
+
     Raises:
         UserError: As `training.fit`; Ray is missing; or the cluster cannot be reached, does not fit, or is gone.
     """
     parts = arrow.load(tokens)
     if not train.epochs:  # the probe alone
-        training.fit(classifier, parts["train"], parts["validation"], pad_id, train, curves, progress)
-        return
+        return training.fit(classifier, parts["train"], parts["validation"], pad_id, train, curves, progress)
     room = progress.absolute() / "workers"
     shutil.rmtree(room, ignore_errors=True)
     room.mkdir(parents=True)
@@ -100,7 +105,7 @@ def fit(classifier: Any, base: Path, tokens: Path, pad_id: int, train: Settled, 
             cluster.require_alike(room / TOKEN, versions)
         _, probed = training.begin(classifier, parts, pad_id, train, progress.absolute() / "frozen")
         _save(classifier, room / START)
-        write_json(room / "probed.json", probed)
+        write_json(room / "probed.json", probed.metrics)
         config = {
             "project": str(Path.cwd()),
             "base": str(base),
@@ -119,6 +124,7 @@ def fit(classifier: Any, base: Path, tokens: Path, pad_id: int, train: Settled, 
         raise RuntimeError("the workers ended with different weights")
     _load(classifier, room / END)
     shutil.copytree(room / CURVES, curves)
+    return None
 
 
 def _run(config: dict[str, Any], train: Settled) -> None:

@@ -31,7 +31,7 @@ def test_every_family(modules, tmp_path: Path, family: str) -> None:
     # the head that is written is the regression, exactly
     targets = training.soft_targets(5, 0.8)
     vectors = {name: outputs[name].vectors for name in parts}
-    probed = training.probe_head(classifier, vectors, parts, targets, train)
+    probed = training.probe_head(classifier, vectors, parts, targets, train).metrics
     features = head.features(classifier, vectors["train"])
     kernel, bias = head.of(classifier).classes.get_weights()
     regression = probe.Regression(kernel.astype(float) * head.of(classifier).gain, bias.astype(float), 1.0)
@@ -64,3 +64,30 @@ def test_every_family(modules, tmp_path: Path, family: str) -> None:
         allowed |= {name for name in before if ".layer.1." in name}
     assert moved <= allowed
     assert len(moved) > (4 if layers == 1 else 1)
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_left_out_logits_are_of_heads_that_have_not_seen_the_essay(modules, tmp_path: Path, grouped: bool) -> None:
+    model, head, _, training = modules
+    train = TRAIN.model_copy(update={"frozen_layers": "all", "epochs": 0, "probe_penalty": 10.0})
+    classifier = model.build(checkpoint(tmp_path / "base", "bert", model), LABELS, train)
+    parts = {"train": essays(50), "validation": essays(20, seed=1)}
+    if grouped:
+        parts = {name: part.add_column("group", [row // 5 for row in range(len(part))]) for name, part in parts.items()}
+    random = np.random.default_rng(0)
+    vectors = {name: random.normal(size=(len(part), 16)).astype(np.float32) for name, part in parts.items()}
+    targets = training.soft_targets(5, 0.8)
+    probed = training.probe_head(classifier, vectors, parts, targets, train)
+    assert probed.left_out.shape == (50, 5)
+    # the head itself is fitted to all
+    known = head.of(classifier).classes.get_weights()[0]
+    found = head.features(classifier, vectors["train"]) @ (known * head.of(classifier).gain)
+    assert probe.cross_entropy(found.astype(float), targets[np.asarray(parts["train"]["labels"])]) < 1.6
+    assert np.abs(found - probed.left_out).max() > 0.1
+
+    unit = 5 if grouped else 1  # essays that are left out together, and now have other scores
+    others = [(label + 2 * (place < unit)) % 5 for place, label in enumerate(parts["train"]["labels"])]
+    parts["train"] = parts["train"].remove_columns("labels").add_column("labels", others)
+    again = training.probe_head(classifier, vectors, parts, targets, train)
+    np.testing.assert_allclose(again.left_out[:unit], probed.left_out[:unit], atol=1e-5)
+    assert np.abs(again.left_out - probed.left_out).max() > 1e-3

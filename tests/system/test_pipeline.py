@@ -331,6 +331,9 @@ def test_a_pretrained_encoder_is_probed_on_data_of_the_enem(make_clone: CloneOf,
         if name.startswith("distilbert."):
             np.testing.assert_array_equal(trained[name], value)
     assert not np.array_equal(trained["classifier.weight"], load(files["model.safetensors"])["classifier.weight"])
+    essays = json.loads(clone.text("metrics/data.json"))["splits"]["train"]
+    for known in ("metrics/train/left_out.csv", "models/surface/left_out.csv"):  # on which the rule is fitted as well
+        assert len(clone.text(known).splitlines()) == 1 + essays
     assert len(clone.text("metrics/train/plots/metrics/eval/loss.tsv").splitlines()) == 1 + 1  # the probe's own
     baseline = json.loads(clone.text("metrics/baseline.json"))
     assert {"prior", "tfidf", "surface", "hybrid", "text"} == set(baseline)

@@ -10,7 +10,7 @@ from scipy.optimize import approx_fprime
 
 from redacoes.errors import UserError
 from redacoes.evaluation import ordinal
-from redacoes.evaluation.decision import Decision, alone, expected_score
+from redacoes.evaluation.decision import Decision, alone, expected_score, known
 from redacoes.evaluation.metrics import compute
 from redacoes.evaluation.ordinal import ProportionalOdds
 from redacoes.inference import metadata
@@ -160,6 +160,20 @@ def test_ordinal_knows_what_model_and_text_know_by_halves() -> None:
     # its scores have the mean and the spread of the true ones
     on_validation = fitted.decide(validation[0], validation[1])[0]
     assert on_validation.std() == pytest.approx(validation[2].std(), rel=0.1)
+
+
+def test_ordinal_is_fitted_on_training_essays_too_if_it_is_known_what_they_get_unseen() -> None:
+    parts = {"train": halves(300, 7), "validation": halves(100, 1), "test": halves(50, 2)}
+    probabilities, numbers, scores = ({name: part[place] for name, part in parts.items()} for place in range(3))
+    for rule, rows in (("ordinal", 400), ("linear", 100), ("argmax", 100)):
+        of_all = known(rule, probabilities, scores, numbers)
+        assert [len(values) for values in of_all[:2]] == [rows, rows]
+        np.testing.assert_array_equal(of_all[1][-100:], scores["validation"])
+    np.testing.assert_array_equal(known("ordinal", probabilities, scores, numbers)[2][:300], numbers["train"])
+    del probabilities["train"]  # the model has seen them
+    of_validation = known("ordinal", probabilities, scores, numbers)
+    for found, of in zip(of_validation, (probabilities, scores, numbers), strict=True):
+        np.testing.assert_array_equal(found, of["validation"])
 
 
 def test_without_numbers_ordinal_is_refused_and_baselines_are_equated() -> None:

@@ -121,8 +121,8 @@ def test_no_baseline_looks_at_the_scores_of_validation_or_test() -> None:
     random = np.random.default_rng(3)
     vectors = {name: random.normal(size=(len(part), 4)) for name, part in texts.items()}
     for fit in (
-        lambda scores: baseline.by_text(texts, scores, 11, None)[1],
-        lambda scores: baseline.by_text(texts, scores, 11, WORDS)[1],
+        lambda scores: baseline.by_text(texts, scores, 11, None)[2],
+        lambda scores: baseline.by_text(texts, scores, 11, WORDS)[2],
         lambda scores: baseline.by_encoder(texts, scores, 11, vectors),
     ):
         found, again = fit(scores), fit(other)
@@ -135,7 +135,7 @@ def test_the_encoder_adds_what_its_vectors_know() -> None:
     texts = {"train": TEXTS, "validation": NEW[:100], "test": NEW[100:]}
     scores = {"train": SCORES, "validation": TRUE[:100], "test": TRUE[100:]}
     good = {name: np.array([[sum(text.count(word) for word in GOOD)] for text in part]) for name, part in texts.items()}
-    _, surface_alone = baseline.by_text(texts, scores, 11, None)
+    *_, surface_alone = baseline.by_text(texts, scores, 11, None)
     hybrid = baseline.by_encoder(texts, scores, 11, {name: part.astype(float) for name, part in good.items()})
     right = {"alone": surface_alone, "hybrid": hybrid}
     loss = {name: -np.log(of["test"][np.arange(100), scores["test"]]).mean() for name, of in right.items()}
