@@ -25,6 +25,12 @@ STYLE = """
 .gradio-container:not(:has(#student .bars)) #teacher { display: none }
 .gradio-container:not(:has(#summary .bars)) #reports { display: none }
 :is(#download, #reports-file, #report-file):not(:has(a)) { display: none }
+#download .label-clear-button { display: none }
+#table-file > label { max-width: calc(100% - 2.5rem) }
+@media (max-width: 30rem) {  /* the label has three lines */
+  #table-file .icon-wrap { display: none }
+  #table-file button > .wrap { padding-top: 3.5rem }
+}
 """
 # state and contents of one student's view when no student is chosen
 NOBODY: tuple[Any, ...] = (None, {}, "", "", "", None, None)

@@ -39,7 +39,9 @@ HEAD = f"""<style>
 .redacoes {{ {PARTS} td, th {{ padding: .25rem .5rem }} td:last-child:not(.number) {{ width: 100% }}
   .wide {{ overflow-x: auto }} .wide :is(td, th) {{ overflow-wrap: break-word }}
   .loading {{ font-style: italic }} .failed {{ font-weight: bold }}
-  .warning {{ border-left: 4px solid rgb(var(--down)); padding: .25rem .75rem }} }}
+  .warning {{ border-left: 4px solid rgb(var(--down)); padding: .25rem .75rem }}
+  .warning ul {{ list-style: disc outside; padding-left: 1.25rem; margin: 0 }} }}
+footer .divider {{ display: none }}
 {batch_views.STYLE}
 {batch_tab.STYLE}
 {model_view.STYLE}
