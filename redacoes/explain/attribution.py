@@ -5,7 +5,7 @@ Effects are on the model's estimate, in points of expected score. They are not a
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import fsum
 from typing import Any
@@ -93,13 +93,15 @@ def occlusion(scorer: Scorer, text: str | Reading, progress: bool = False) -> li
         ValueError: The text holds nothing that can be read.
     """
     essay = read(scorer, text)
-    return score_with_occlusion(scorer, essay, sentences(essay.text), progress)[1]
+    return list(score_with_occlusion(scorer, essay, sentences(essay.text), progress)[1])
 
 
 def score_with_occlusion(
     scorer: Scorer, essay: Reading, spans: Sequence[tuple[int, int]], progress: bool = False
-) -> tuple[dict[str, Any], list[Attribution]]:
+) -> tuple[dict[str, Any], Iterator[Attribution]]:
     """Return the row of :meth:`redacoes.Scorer.score` for an essay, and the effects of `occlusion`, in one pass.
+
+    The row is returned as soon as it is known. The effects are computed when the first of them is asked for.
 
     Args:
         scorer: Of either backend.
@@ -111,11 +113,16 @@ def score_with_occlusion(
     each = max(1, min(MANY, WINDOW // len(essay.text)))
     starts = tqdm(range(0, len(seen), each), "sentences", leave=False, disable=not progress)
     windows = ([without(essay.text, *span) for span in seen[start : start + each]] for start in starts)
-    table = scorer.score_variants(essay, windows, progress)
-    whole, *rest = table["expected"].tolist()
-    effects = dict(zip(seen, (whole - score for score in rest), strict=True))
-    row = {str(name): value for name, value in table.iloc[:1].to_dict("records")[0].items()}
-    return row, [Attribution(begin, end, essay.text[begin:end], effects.get((begin, end), 0.0)) for begin, end in spans]
+    tables = scorer.score_variants(essay, windows, progress)
+    row = {str(name): value for name, value in next(tables).to_dict("records")[0].items()}
+
+    def effects() -> Iterator[Attribution]:
+        scores = dict(zip(seen, next(tables)["expected"].tolist(), strict=True))
+        for begin, end in spans:
+            score = scores.get((begin, end), row["expected"])
+            yield Attribution(begin, end, essay.text[begin:end], row["expected"] - score)
+
+    return row, effects()
 
 
 def read(scorer: Scorer, text: str | Reading) -> Reading:

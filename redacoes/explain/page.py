@@ -35,9 +35,10 @@ td { overflow-wrap: anywhere }
 .bars .chosen { background: rgb(var(--up)) }
 .bars span { position: absolute; top: 100%; left: 0; right: 0; text-align: center }
 .bars .percent { top: auto; bottom: 100% }
-@media (max-width: 30rem) { .bars.long span:not(.percent) { left: 50%; right: auto; transform: translateX(-50%);
+@media (max-width: 30rem) { .bars { gap: .15rem } .bars .percent { font-size: .65rem }
+  .bars.long span:not(.percent) { left: 50%; right: auto; transform: translateX(-50%);
   writing-mode: vertical-rl; padding-top: .2rem }
-  .bars.long { margin-bottom: 3.25rem } .bars.long .percent { font-size: .65rem } }
+  .bars.long { margin-bottom: 3.25rem } }
 summary { cursor: pointer }
 .up, .down, .bars div { print-color-adjust: exact; -webkit-print-color-adjust: exact }
 @media print { .bars, tr { break-inside: avoid } h1, h2, h3 { break-after: avoid } }

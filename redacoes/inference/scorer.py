@@ -178,8 +178,10 @@ class Scorer:
         with self._lock:
             return Reading(text, tokens.view(self.tokenizer, text, self.tokenize))
 
-    def score_variants(self, essay: Reading, windows: Iterable[list[str]], progress: bool = False) -> pd.DataFrame:
-        """Return what `score` returns of one essay, and below it of each of its variants, in their order.
+    def score_variants(
+        self, essay: Reading, windows: Iterable[list[str]], progress: bool = False
+    ) -> Iterator[pd.DataFrame]:
+        """Yield what `score` returns of one essay as soon as it is known, then of all its variants, in their order.
 
         The essay is a batch of its own, so that its row is the one that `score` returns. What the model sees alike, as
         of variants that differ where the essay is cut off, is computed once. While batches are computed, the variants
@@ -190,9 +192,14 @@ class Scorer:
             windows: Lists of variants, as cleaned texts, which may be empty.
             progress: Whether to show a progress bar on stderr.
         """
-        running = [self._begin([essay.ids])]
-        different, waiting = {tuple(essay.ids): 0}, []
-        places, lengths, numbers = [0], [len(essay.tokens.ids)], [*self._numbers([essay.text])]
+        running, ahead = [self._begin([essay.ids])], processors() + 1
+        number = self._numbers([essay.text])
+        yield self._table([len(essay.tokens.ids)], running[0].result(), number)
+        different: dict[tuple[int, ...], int] = {tuple(essay.ids): 0}
+        waiting: list[list[int]] = []
+        places: list[int] = []
+        lengths: list[int] = []
+        numbers: list[float] = []
         for window in windows:
             with self._lock:
                 ids, counts = tokens.encode(self.tokenizer, window, self.tokenize)
@@ -202,6 +209,7 @@ class Scorer:
                     waiting.append(row)
                 places.append(different[tuple(row)])
             while len(waiting) >= VARIANTS:
+                running[-ahead:][0].result()  # so that the score of another essay waits for few variants of this one
                 running.append(self._begin(waiting[:VARIANTS]))
                 waiting = waiting[VARIANTS:]
             lengths += counts
@@ -209,7 +217,7 @@ class Scorer:
         if waiting:
             running.append(self._begin(waiting))
         bar = tqdm(running, "essays without a sentence", leave=False, disable=not progress)
-        return self._table(lengths, np.concatenate([batch.result() for batch in bar])[places], numbers)
+        yield self._table(lengths, np.concatenate([batch.result() for batch in bar])[places], numbers)
 
     def _begin(self, ids: list[list[int]]) -> Future[NDArray[np.float32]]:
         """Begin to compute the logits of one batch."""

@@ -10,6 +10,9 @@ from math import sqrt
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from redacoes.errors import FileError
 from redacoes.essays import columns, spreadsheets
 from redacoes.essays.columns import Columns, rows_of
@@ -71,6 +74,7 @@ class BatchSummary:
         rejected: How many rows cannot be scored.
         fault: The beginning of the first rejected row; None if there is none.
         long: How many rows have a text that is too long for a cell of a workbook.
+        scores: What :meth:`redacoes.Scorer.score` returns of the rows that are scored.
     """
 
     path: str
@@ -80,6 +84,7 @@ class BatchSummary:
     rejected: int
     fault: Row | None
     long: int
+    scores: pd.DataFrame
 
     @property
     def scored(self) -> int:
@@ -132,25 +137,33 @@ def score(
         first = next(chain.from_iterable(window.rejects for window in windows), None)
         told = told_reject(first.line, first.fault, language) if first else ""
         raise RefusedError(say("no_row", language, first=told))
-    scorer, scores = service.scorer(language), []
+    scorer, tables, done = service.scorer(language), [], 0
     for _, table in scorer.stream(enumerate(window.texts for window in windows if window.texts)):
-        scores += table.to_dict("records")
-        progress((len(scores), total))
-    rows = list(_rows(source, windows, student, iter(scores)))
+        tables.append(table)
+        done += len(table)
+        progress((done, total))
+    scores = pd.concat(tables, ignore_index=True)
+    rows = list(_rows(source, windows, student, scores))
     names = source.columns or list(dict.fromkeys(name for row in rows for name in row.carried))
     shown = [name for name in names if name != student][:SHOWN_COLUMNS]
     rejects = [row for row in rows if row.score is None]
-    counts = [0] * scorer.classes
-    for of_row in scores:
-        counts[of_row["predicted"]] += 1
+    counts = np.bincount(scores["predicted"], minlength=scorer.classes).tolist()
     first = [row.beginning(shown) for row in rows if row.score is not None][:SHOWN]
     fault = rejects[0].beginning([]) if rejects else None
     long = sum(any(map(is_cut, row.carried.values())) for row in rows)
-    return rows, BatchSummary(path, Columns(names, essay, student), first, counts, len(rejects), fault, long)
+    return rows, BatchSummary(path, Columns(names, essay, student), first, counts, len(rejects), fault, long, scores)
 
 
-def _rows(source: EssayFile, windows: Sequence[Window], student: str | None, scores: Iterator[Any]) -> Iterator[Row]:
+def rows(found: BatchSummary, language: Language) -> list[Row]:
+    """Return all rows of a class with the scores that they have. Raises RefusedError if the file is gone."""
+    path, essay, student = _here(found.path, language), found.columns.essay, found.columns.student
+    source, windows = _told(language, lambda: _read(path, essay, language))
+    return list(_rows(source, windows, student, found.scores))
+
+
+def _rows(source: EssayFile, windows: Sequence[Window], student: str | None, scores: pd.DataFrame) -> Iterator[Row]:
     number = 0
+    of_rows: Iterator[Any] = iter(scores.to_dict("records"))
     for window in windows:
         for reject, carried in rows_of(source, window):
             number += 1
@@ -158,7 +171,7 @@ def _rows(source: EssayFile, windows: Sequence[Window], student: str | None, sco
             if reject:
                 yield Row(number, name, carried, None, reject.line, reject.fault)
             else:
-                yield Row(number, name, carried, next(scores), 0, "")
+                yield Row(number, name, carried, next(of_rows), 0, "")
 
 
 def essays(found: BatchSummary, language: Language) -> Iterator[tuple[int, str, str]]:

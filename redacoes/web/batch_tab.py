@@ -1,5 +1,7 @@
 """The Gradio tab for a class: a file of essays, its scores, one student's essay, and reports to print."""
 
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import gradio as gr
@@ -9,7 +11,7 @@ from redacoes.languages import Language
 from redacoes.web import batch, batch_views, reports, views
 from redacoes.web.batch import ROWS, BatchSummary
 from redacoes.web.batch_views import called
-from redacoes.web.parts import Files, as_api_error, in_place
+from redacoes.web.parts import Files, as_api_error, in_place, in_steps
 from redacoes.web.reports import StudentReport
 from redacoes.web.service import MEGABYTES, RefusedError, Service
 from redacoes.web.texts import say
@@ -20,14 +22,26 @@ OWN = 20  # characters of a teacher's score
 
 # hides what does not belong to the file, essay or class shown; the teacher's fields show with a student's essay
 STYLE = """
-.gradio-container:not(:has(#student .essay)) #teacher { display: none }
+.gradio-container:not(:has(#student .bars)) #teacher { display: none }
 .gradio-container:not(:has(#summary .bars)) #reports { display: none }
 :is(#download, #reports-file, #report-file):not(:has(a)) { display: none }
+#download .label-clear-button { display: none }
+#table-file > label { max-width: calc(100% - 2.5rem) }
+@media (max-width: 30rem) {  /* the label has three lines */
+  #table-file .icon-wrap { display: none }
+  #table-file button > .wrap { padding-top: 3.5rem }
+}
 """
 # state and contents of one student's view when no student is chosen
 NOBODY: tuple[Any, ...] = (None, {}, "", "", "", None, None)
-FOCUS = """() => { const heading = document.querySelector('#student h2'); heading?.focus();
-  heading?.scrollIntoView({block: 'start'}) }"""
+# once for each student who is opened, as soon as there is a score: what arrives later keeps the element
+FOCUS = """() => requestAnimationFrame(() => {
+  const heading = document.querySelector('#student h2[tabindex]');
+  if (!heading || heading.found) return;
+  heading.found = true;
+  heading.focus();
+  heading.scrollIntoView({block: 'start'});
+})"""
 
 Notes = dict[int, tuple[str, str]]  # a teacher's score and comment, by the number of the row
 
@@ -38,6 +52,7 @@ class ClassTab:
     def __init__(self, service: Service, files: Files) -> None:
         """Lay it out, inside the tab of a `gr.Blocks`."""
         self.service, self.files = service, files
+        self._clicks: dict[str | None, int] = {}  # on students, by the browser's tab
         self.table = gr.File(file_types=[*SUFFIXES], height=140, elem_id="table-file")
         with gr.Row():
             # any value is accepted, since a restarted server does not know the earlier choices
@@ -96,10 +111,14 @@ class ClassTab:
     ) -> tuple[Any, ...]:
         """Score a file: return what is shown, the downloads, and the state."""
         rows, scored = self._score(path, essay, student, language, request, progress)
-        points = self.service.points
+        downloads = self._downloads(rows, scored, language, request)
+        return batch_views.many(scored, self.service.points, language), downloads, scored, *NOBODY
+
+    def _downloads(
+        self, rows: list[batch.Row], scored: BatchSummary, language: Language, request: gr.Request
+    ) -> list[str]:
         folder = self.files.new(request, "notas.csv").parent
-        written = batch.downloads(rows, scored, points, language, folder)
-        return batch_views.many(scored, points, language), list(map(str, written)), scored, *NOBODY
+        return list(map(str, batch.downloads(rows, scored, self.service.points, language, folder)))
 
     def score_file(
         self,
@@ -141,20 +160,32 @@ class ClassTab:
         notes: Notes,
         language: Language,
         event: gr.EventData,
-    ) -> tuple[Any, ...]:
-        """Show the essay of the student who was clicked, and the teacher's notes on it."""
+        request: gr.Request,
+    ) -> Iterator[tuple[Any, ...]]:
+        """Show the essay of the student who was clicked, and the teacher's notes on it, until another one is."""
+        click = self._clicks[request.session_hash] = self._clicks.get(request.session_hash, 0) + 1
         notes = _noted(notes, opened, own, comment)
         number = int(event.row)
-        return self.view(scored, number, language), number, *notes.get(number, ("", "")), notes, None
+        others = (number, *notes.get(number, ("", "")), notes, None)
+        for shown in self.view(scored, number, language):
+            if self._clicks.get(request.session_hash) != click:
+                yield (gr.skip(),) * (1 + len(others))
+                return
+            yield shown, *others
+            others = (gr.skip(),) * len(others)  # the teacher may be writing by now
 
-    def view(self, scored: BatchSummary | None, number: int, language: Language) -> str:
-        """Return the essay of a row with its score and effects, or the reason why it cannot be shown."""
+    def forget(self, request: gr.Request) -> None:
+        """Forget a closed tab."""
+        self._clicks.pop(request.session_hash, None)
+
+    def view(self, scored: BatchSummary | None, number: int, language: Language) -> Iterator[str]:
+        """Yield the essay of a row as it is scored and explained, or the reason why it cannot be shown."""
         try:
             name, text = _essay(scored, number, language)
-            found = self.service.score(text, language)
+            for found in self.service.answers(text, language):
+                yield views.answer(found, self.service.points, language, called(name, number, language))
         except RefusedError as refused:
-            return views.refusal(refused)
-        return views.answer(found, self.service.points, language, called(name, number, language))
+            yield views.refusal(refused)
 
     def _report(self, number: int, name: str, text: str, notes: Notes, language: Language) -> StudentReport:
         found = self.service.score(text, language)
@@ -209,19 +240,29 @@ class ClassTab:
         summary: str | None,
         opened: int | None,
         shown: str | None,
-    ) -> tuple[Any, Any]:
-        """Show results in another language. Empty outputs are left alone: a result may have arrived meanwhile."""
-        points = self.service.points
-        of_class = batch_views.many(scored, points, language) if scored and summary else gr.skip()
-        return of_class, self.view(scored, opened, language) if opened and shown else gr.skip()
+        request: gr.Request,
+    ) -> Iterator[tuple[Any, ...]]:
+        """Show results in another language, and write the downloads anew; reports are gone until they are asked for.
 
-    def listen(self, language: gr.Radio) -> None:
-        """Attach the event handlers, inside the `gr.Blocks`."""
+        Empty outputs are left alone: a result may have arrived since the language was chosen.
+        """
+        if not scored or not summary:
+            yield (gr.skip(),) * 5
+            return
+        yield batch_views.many(scored, self.service.points, language), None, None, gr.skip(), None
+        with suppress(RefusedError):  # the file is gone, and so are the downloads
+            yield gr.skip(), self._downloads(batch.rows(scored, language), scored, language, request), *[gr.skip()] * 3
+        if opened and shown:
+            for view in self.view(scored, opened, language):
+                yield *[gr.skip()] * 3, view, gr.skip()
+
+    def listen(self, language: gr.Radio, switched: Any) -> None:
+        """Attach the event handlers, inside the `gr.Blocks`; `switched` is the event after which the words changed."""
         # each has a unique API name: a private listener takes one too, by default its function's
         private = {"api_visibility": "private"}
         scoring = {**private, "concurrency_id": "score"}
         choices = [self.essay, self.student]
-        student = [self.shown, self.own, self.comment, self.report_file]
+        of_student = [self.shown, self.own, self.comment, self.report_file]
         gr.on(
             [self.table.upload, self.table.clear],
             in_place(self.look, gr.skip(), gr.skip()),
@@ -234,30 +275,34 @@ class ClassTab:
         many = self.button.click(
             in_place(self.score, None, None, *NOBODY),
             [self.table, *choices, language],
-            [self.summary, self.download, self.scored, self.opened, self.notes, *student, self.reports_file],
+            [self.summary, self.download, self.scored, self.opened, self.notes, *of_student, self.reports_file],
             api_name="score_class",
             **scoring,
         )
         noted = [self.scored, self.opened, self.own, self.comment, self.notes, language]
         shown = [self.shown, self.opened, self.own, self.comment, self.notes, self.report_file]
-        opened = self.summary.select(self.open, noted, shown, api_name="open_student", **scoring)
-        opened.then(None, None, None, js=FOCUS)
-        one = self.report.click(
-            in_place(self.print_one, None, gr.skip()),
-            noted,
-            [self.shown, self.report_file, self.notes],
-            api_name="print_student",
+        self.summary.select(None, None, self.shown, js="() => ''")
+        opened = self.summary.select(
+            in_steps(self.open), noted, shown, api_name="open_student", trigger_mode="multiple", **scoring
+        )
+        self.shown.change(None, None, None, js=FOCUS)
+        printed = [
+            button.click(
+                in_place(handler, None, gr.skip()), noted, [self.shown, file, self.notes], api_name=name, **scoring
+            )
+            for button, handler, file, name in (
+                (self.report, self.print_one, self.report_file, "print_student"),
+                (self.reports, self.print_all, self.reports_file, "print_class"),
+            )
+        ]
+        again = switched.then(
+            in_steps(self.again),
+            [language, self.scored, self.summary, self.opened, self.shown],
+            [self.summary, self.download, self.reports_file, self.shown, self.report_file],
+            api_name="class_again",
             **scoring,
         )
-        every = self.reports.click(
-            in_place(self.print_all, None, gr.skip()),
-            noted,
-            [self.shown, self.reports_file, self.notes],
-            api_name="print_class",
-            **scoring,
-        )
-        running = [many, opened, one, every]
-        gone = [self.summary, self.download, self.reports_file, *student]
+        gone = [self.summary, self.download, self.reports_file, *of_student]
         # clear results of an earlier input, and cancel those to come; in the browser, so that none arrives late
         gr.on(
             [self.table.change, self.essay.input, self.student.input],
@@ -265,7 +310,7 @@ class ClassTab:
             None,
             gone,
             js="() => ['', null, null, '', '', '', null]",
-            cancels=running,
+            cancels=[many, opened, *printed, again],
         )
         self._for_programs(language)
 

@@ -21,7 +21,8 @@ STYLE = """
 .redacoes .sortable thead button::after { content: "\\2195"; opacity: .6; margin-left: .25rem }
 .redacoes .sortable [aria-sort="ascending"] button::after { content: "\\2191"; opacity: 1 }
 .redacoes .sortable [aria-sort="descending"] button::after { content: "\\2193"; opacity: 1 }
-.redacoes .sortable tbody button { text-decoration: underline; white-space: normal; min-width: 8rem }
+.redacoes .sortable tbody button { text-decoration: underline; white-space: normal;
+  min-width: min(14rem, 35vw) }
 """
 # in the browser, on the element that holds what `many` returns: a click on a student is told to the server with the
 # number of the row; one on a heading sorts the rows, downwards or, if they are so already, upwards

@@ -15,12 +15,13 @@ from redacoes.web.views import code, section, wide
 
 IN_POINTS = ("mae", "rmse")  # metrics in points of score
 STYLE = """
-.redacoes .metrics th[scope="row"] { min-width: 9rem }
+.redacoes .metrics th[scope="row"] { min-width: min(17rem, 25vw) }
 @media (max-width: 44rem) {  /* each metric as a block of its own */
   .redacoes .metrics thead { display: none }
   .redacoes .metrics :is(tbody, tr, td, th) { display: block; text-align: left; border: none; padding: .1rem 0 }
   .redacoes .metrics tr { border-bottom: 1px solid var(--line); padding: .5rem }
   .redacoes .metrics td.number::before { content: attr(data-label) ": " }
+  .redacoes details .wide :is(td, th) { width: 50% !important; overflow-wrap: anywhere }
 }
 """
 

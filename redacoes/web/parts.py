@@ -5,12 +5,13 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from anyio.to_thread import run_sync
 
 from redacoes.web import views
 from redacoes.web.service import RefusedError
@@ -77,5 +78,21 @@ def in_place(handler: Callable[..., Any], *others: Any) -> Callable[..., Any]:
         except RefusedError as refused:
             shown = views.refusal(refused)
             return (shown, *others) if others else shown
+
+    return run
+
+
+def in_steps(handler: Callable[..., Iterator[Any]]) -> Callable[..., AsyncIterator[Any]]:
+    """Show what a handler yields, each in place of what came before.
+
+    The steps run in threads, one after the other. Gradio would do that by itself, but where such an event is cancelled
+    it waits for the step that runs, and ignores a new click until then.
+    """
+
+    @wraps(handler)
+    async def run(*arguments: Any, **options: Any) -> AsyncIterator[Any]:
+        steps = handler(*arguments, **options)
+        while (shown := await run_sync(next, steps, None, abandon_on_cancel=True)) is not None:
+            yield shown
 
     return run

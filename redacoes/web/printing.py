@@ -4,7 +4,8 @@
 HEAD = """<style>
 .printed { display: none; white-space: pre-wrap; overflow-wrap: anywhere }
 @media print {
-  #language, #essay, #upload, #score, .redacoes [role="status"], .tab-wrapper, footer { display: none !important }
+  #language, #essay, #upload, #score, .redacoes [role="status"], .redacoes h3:has(+ [role="status"]),
+    .tab-wrapper, footer { display: none !important }
   .printed { display: block }
   body:has(#result .essay) .printed { display: none }
   body, .redacoes, .redacoes *, .printed { color: black !important }

@@ -25,8 +25,8 @@ from redacoes.explain.page import COLOURS, PARTS
 from redacoes.languages import Language
 from redacoes.web import batch_tab, batch_views, model_view, printing, views
 from redacoes.web.batch_tab import ClassTab
-from redacoes.web.parts import Files, as_api_error, in_place
-from redacoes.web.service import CHARACTERS, MEGABYTES, Service, read_text
+from redacoes.web.parts import Files, as_api_error, in_place, in_steps
+from redacoes.web.service import CHARACTERS, MEGABYTES, RefusedError, Service, read_text
 from redacoes.web.texts import say
 
 TABS = 500  # sessions that Gradio remembers; the next one replaces the oldest
@@ -39,7 +39,9 @@ HEAD = f"""<style>
 .redacoes {{ {PARTS} td, th {{ padding: .25rem .5rem }} td:last-child:not(.number) {{ width: 100% }}
   .wide {{ overflow-x: auto }} .wide :is(td, th) {{ overflow-wrap: break-word }}
   .loading {{ font-style: italic }} .failed {{ font-weight: bold }}
-  .warning {{ border-left: 4px solid rgb(var(--down)); padding: .25rem .75rem }} }}
+  .warning {{ border-left: 4px solid rgb(var(--down)); padding: .25rem .75rem }}
+  .warning ul {{ list-style: disc outside; padding-left: 1.25rem; margin: 0 }} }}
+footer .divider {{ display: none }}
 {batch_views.STYLE}
 {batch_tab.STYLE}
 {model_view.STYLE}
@@ -61,6 +63,14 @@ THEME = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monos
     button_primary_background_fill_hover="*primary_800",
     button_primary_background_fill_hover_dark="*primary_800",
 )
+# The browser counts the texts that the field has held. A result says of which of them it is, and is dropped if that is
+# not the last: Gradio cancels no event that the server has yet to confirm, whose result arrives all the same.
+CHANGED = "() => { window.turn = (window.turn ?? 0) + 1; return '' }"
+ASKED = "(...inputs) => [...inputs.slice(0, -1), window.turn ?? 0]"
+ARRIVED = """shown => {
+  const of = /data-turn="(\\d+)"/.exec(shown ?? '');
+  if (of && Number(of[1]) !== (window.turn ?? 0)) return '';
+}"""
 SPEAK = "language => { document.documentElement.lang = language === 'pt' ? 'pt-BR' : 'en'; return language }"
 
 
@@ -103,14 +113,20 @@ class _Handlers:
         self.files.keep(request, path)
         return "", read_text(path, language)
 
-    @in_place
-    def score_one(self, text: str, language: Language) -> str:
-        return views.answer(self.service.score(text, language), self.service.points, language)
+    def score_one(self, text: str, language: Language, turn: int) -> Iterator[str]:
+        """Show the score as soon as it is known, and then what explains it."""
+        try:
+            for found in self.service.answers(text, language):
+                yield views.of_turn(turn, views.answer(found, self.service.points, language))
+        except RefusedError as refused:
+            yield views.of_turn(turn, views.refusal(refused))
 
-    def again(self, text: str, shown: str | None, language: Language, *of_others: Any) -> tuple[Any, ...]:
-        # leave empty outputs alone: a result may have arrived since the language was chosen
-        one = self.score_one(text, language) if shown and text.strip() else gr.skip()
-        return one, *self.of_class.again(language, *of_others)
+    def again(self, shown: str | None, text: str, language: Language, turn: int) -> Iterator[Any]:
+        """Show the result in another language. An empty one is left alone: one may have arrived meanwhile."""
+        if shown and text.strip():
+            yield from self.score_one(text, language, turn)
+        else:
+            yield gr.skip()
 
     @as_api_error
     def score(self, text: str, language: str = "pt") -> dict[str, Any]:
@@ -129,6 +145,7 @@ def blocks(service: Service, files: Files) -> gr.Blocks:
 
     def closed(request: gr.Request) -> None:
         files.forget(request)
+        of_class.forget(request)
         # Gradio keeps the last input and output of each tab, even after it is closed
         page.state_holder.session_data.pop(request.session_hash, None)
 
@@ -141,6 +158,7 @@ def blocks(service: Service, files: Files) -> gr.Blocks:
             upload = gr.File(file_types=[".docx", ".odt", ".txt"], height=140, elem_id="upload")
             button = gr.Button(variant="primary", elem_id="score")
             result = gr.HTML(elem_id="result")
+            turn = gr.Number(0, visible=False, precision=0)
         with gr.Tab("Turma") as tab_many:
             of_class = ClassTab(service, files)
         with gr.Tab("Modelo") as tab_model:
@@ -151,22 +169,17 @@ def blocks(service: Service, files: Files) -> gr.Blocks:
         private = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
         page.load(handlers.opened, None, [language, *words], **private)
         switched = language.input(handlers.labels, language, words, js=SPEAK, **private)
-        switched.then(
-            handlers.again,
-            [essay, result, language, of_class.scored, of_class.summary, of_class.opened, of_class.shown],
-            [result, of_class.summary, of_class.shown],
-            api_visibility="private",
-            concurrency_id="score",
-        )
+        scoring = {"api_visibility": "private", "concurrency_id": "score"}
+        asked = [essay, language, turn]
+        again = switched.then(in_steps(handlers.again), [result, *asked], result, js=ASKED, **scoring)
         timer = gr.Timer(1)
         timer.tick(handlers.look, language, [head, state, about, timer], **private)
         upload.upload(in_place(handlers.read, gr.skip()), [upload, language], [result, essay], **private)
-        one = button.click(
-            handlers.score_one, [essay, language], result, api_visibility="private", concurrency_id="score"
-        )
-        # clear results of an earlier input, and cancel those to come; in the browser, so that none arrives late
-        essay.change(None, None, result, js="() => ''", cancels=one)
-        of_class.listen(language)
+        one = button.click(in_steps(handlers.score_one), asked, result, js=ASKED, **scoring)
+        # clear results of an earlier input, cancel those to come, and drop those that come all the same
+        essay.change(None, None, result, js=CHANGED, cancels=[one, again])
+        result.change(None, result, result, js=ARRIVED)
+        of_class.listen(language, switched)
         gr.api(handlers.score, api_name="score", concurrency_id="score", concurrency_limit=AT_ONCE)
         page.unload(closed)
     page.state_session_capacity = TABS

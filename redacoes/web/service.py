@@ -7,8 +7,9 @@ import io
 import sys
 import threading
 import traceback
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -49,9 +50,10 @@ class Answer:
     Attributes:
         text: The cleaned essay.
         score: A row of what :meth:`redacoes.Scorer.score` returns.
-        effects: Of its sentences; None if there are too many.
-        neighbours: Training essays most similar to it; empty if unavailable.
+        effects: Of its sentences; None if there are too many, or if they are not known yet.
+        neighbours: Training essays most similar to it; empty if unavailable, or not known yet.
         warnings: In the user's language.
+        pending: Whether the effects are not known yet.
     """
 
     text: str
@@ -59,6 +61,7 @@ class Answer:
     effects: list[Attribution] | None
     neighbours: list[Neighbour]
     warnings: list[str]
+    pending: bool = False
 
 
 class Service:
@@ -94,6 +97,7 @@ class Service:
             if self.missing:
                 raise UserError(f"{MISSING}; then start the page again")
             self._describe()
+            _identifier()  # which takes a second, and the first score should not
             self._scorer = Scorer.load(self.model, self._backend)
             if Path(self.model).resolve() == SCORER.resolve() and self._backend == "tensorflow":
                 try:
@@ -147,26 +151,51 @@ class Service:
         return self._scorer
 
     def score(self, text: str, language: Language) -> Answer:
-        """Score one essay. Raises RefusedError if the text is empty or too long."""
+        """Return the whole answer on one essay. Raises RefusedError if the text is empty or too long."""
+        *_, found = self.answers(text, language)
+        return found
+
+    def answers(self, text: str, language: Language) -> Iterator[Answer]:
+        """Yield the answer on one essay as it grows: the score, what the training essays say of it, and the effects.
+
+        The score is known after one pass of the model, the effects after as many as the essay has sentences.
+
+        Raises:
+            RefusedError: The text is empty or too long.
+        """
         cleaned = checked(text, language)
         scorer = self.scorer(language)
         essay = scorer.read(cleaned, cleaned=True)
         spans = sentences(cleaned)
         few = len(spans) <= SENTENCES
-        with ThreadPoolExecutor(1) as beside:
+        beside = ThreadPoolExecutor(1)
+        try:
             compared = beside.submit(self._neighbours.compare, essay, NEIGHBOURS) if self._neighbours else None
             score, effects = score_with_occlusion(scorer, essay, spans if few else [])
-        nearest, far = compared.result() if compared else ([], False)
-        warnings = []
-        if score["truncated"]:
-            warnings.append(say("cut_off", language, tokens=score["tokens"], most=scorer.tokenize.max_length))
-        if (words := len(cleaned.split())) < SHORT:
-            warnings.append(say("short", language, words=words))
-        if not seems_portuguese(cleaned):
-            warnings.append(say("not_portuguese", language))
-        if far:
-            warnings.append(say("far", language))
-        return Answer(cleaned, score, effects if few else None, nearest if self._reveals else [], warnings)
+            warnings = _warnings(cleaned, score, scorer.tokenize.max_length, language)
+            found = Answer(cleaned, score, None, [], warnings, pending=few)
+            yield found
+            if compared:  # it began with the pass before, and is ready about when that is
+                nearest, far = compared.result()
+                warnings = [*warnings, say("far", language)] if far else warnings
+                found = replace(found, neighbours=nearest if self._reveals else [], warnings=warnings)
+                yield found
+            if few:
+                yield replace(found, effects=list(effects), pending=False)
+        finally:
+            beside.shutdown(wait=False)  # who has closed the page waits for nothing
+
+
+def _warnings(cleaned: str, score: dict[str, Any], most: int, language: Language) -> list[str]:
+    """Return what is to be said of a text by itself, and of its score; the model sees `most` tokens of it."""
+    found = []
+    if score["truncated"]:
+        found.append(say("cut_off", language, tokens=score["tokens"], most=most))
+    if (words := len(cleaned.split())) < SHORT:
+        found.append(say("short", language, words=words))
+    if not seems_portuguese(cleaned):
+        found.append(say("not_portuguese", language))
+    return found
 
 
 def read_text(path: str, language: Language) -> str:

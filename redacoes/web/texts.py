@@ -130,6 +130,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "A redação tem mais de {most} frases, e elas não são analisadas uma a uma.",
         "The essay has more than {most} sentences, so they are not analysed one by one.",
     ),
+    "pending": (
+        "O efeito de cada frase está sendo calculado.",
+        "The effect of each sentence is being computed.",
+    ),
     "neighbours": ("Redações de treino mais parecidas", "Most similar training essays"),
     "true_score": ("nota", "score"),
     "similarity": ("semelhança", "similarity"),

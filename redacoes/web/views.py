@@ -54,6 +54,11 @@ def refusal(refused: Exception) -> str:
     return section(f'<p role="alert" class="warning">{escape(str(refused))}</p>')
 
 
+def of_turn(turn: int, content: str) -> str:
+    """Return a result that says of which text in the field it is, so that the browser can drop it under another."""
+    return f'<div data-turn="{turn:d}">{content}</div>'
+
+
 def estimate(found: Answer, points: float, language: Language) -> list[str]:
     """Return the score of one essay, and how sure it is.
 
@@ -91,8 +96,10 @@ def chances(found: Answer, points: float, language: Language) -> list[str]:
 
 
 def sentences(found: Answer, points: float, language: Language) -> list[str]:
-    """Return the essay with the effect of each sentence."""
+    """Return the essay with the effect of each sentence, or that the effects are still being computed."""
     title = f"<h3>{escape(say('sentences', language))}</h3>"
+    if found.pending:
+        return [title, f'<p role="status" class="loading">{escape(say("pending", language))}</p>']
     if found.effects is None:
         return [title, f"<p>{escape(say('many_sentences', language, most=SENTENCES))}</p>"]
     hint = f'<p class="dim">{escape(say("sentences_hint", language))}</p>'
@@ -106,7 +113,7 @@ def places(points: float) -> int:
 
 
 def answer(found: Answer, points: float, language: Language, name: str = "") -> str:
-    """Return the score of one essay, its probabilities, and the effects of its sentences.
+    """Return the score of one essay, its probabilities, and as far as they are known the effects of its sentences.
 
     Args:
         found: The essay, scored.

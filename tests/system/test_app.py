@@ -229,6 +229,68 @@ def test_a_pasted_essay_is_scored_and_explained(browser: Any, page: Page, known:
     assert text[:40] not in page.log.read_text()
 
 
+# notes what #result shows: a score whose effects are being computed, or the whole answer
+WATCH = """() => {
+  window.shown = [];
+  new MutationObserver(() => {
+    const has = inside => document.querySelector(`#result ${inside}`) !== null;
+    const now = has(".essay") ? "whole" : has(".bars") && has("[role=status]") ? "score" : null;
+    if (now && window.shown.at(-1) !== now) window.shown.push(now);
+  }).observe(document.querySelector("#result"), {childList: true, subtree: true, characterData: true});
+}"""
+
+
+def test_the_score_is_there_before_the_effects(browser: Any, page: Page, known: list[tuple[str, int, float]]) -> None:
+    text, predicted, _ = known[0]
+    long = " ".join(f"Uma frase comprida, a de número {number}, não termina." for number in range(service.SENTENCES))
+    with tab(browser, page) as opened:
+        opened.evaluate(WATCH)
+        opened.fill("#essay textarea", long)
+        opened.click("#score")
+        opened.wait_for_selector("#result .essay")
+        assert opened.evaluate("window.shown") == ["score", "whole"]
+        opened.get_by_label("English").click()
+        opened.locator("#result").get_by_text("Estimated score").wait_for()
+        opened.wait_for_selector("#result .essay")
+        assert opened.evaluate("window.shown") == ["score", "whole"] * 2
+
+        opened.fill("#essay textarea", long.replace("Uma", "Outra", 1))
+        opened.click("#score")
+        opened.locator("#result [role=status]").get_by_text("is being computed").wait_for()
+        opened.fill("#essay textarea", text)  # while the effects of the other are computed
+        opened.wait_for_function("document.querySelector('#result').innerText.trim() === ''")
+        opened.click("#score")
+        opened.get_by_text(f"Estimated score: {predicted}").wait_for()
+        opened.wait_for_selector("#result .essay")
+        assert text[:40] in opened.inner_text("#result .essay")
+        assert opened.evaluate("window.shown").count("whole") == 3
+
+
+def test_an_answer_is_dropped_under_another_text(browser: Any, page: Page) -> None:
+    """Though the text was changed before the server had confirmed the click, when nothing can be cancelled yet."""
+    with tab(browser, page) as opened:
+        held: list[Any] = []
+        opened.fill("#essay textarea", "A educação é um direito.")
+        opened.route("**/queue/join*", lambda route: held.append(route), times=1)
+        opened.click("#score")
+        while not held:
+            opened.wait_for_timeout(50)
+        with opened.expect_response("**/cancel"):  # of what has no name yet
+            opened.fill("#essay textarea", "O trânsito cresce.")
+        over: list[Any] = []
+        for end in ("requestfailed", "requestfinished"):
+            opened.on(end, lambda request: over.append(request))
+        with opened.expect_request("**/queue/data*") as answer:
+            held[0].continue_()
+        while answer.value not in over:
+            opened.wait_for_timeout(50)
+        drawn(opened)
+        opened.wait_for_function("document.querySelector('#result').innerText.trim() === ''")
+        opened.click("#score")
+        opened.wait_for_selector("#result .essay")
+        assert "O trânsito cresce." in opened.inner_text("#result .essay")
+
+
 def test_html_in_an_essay_is_text(browser: Any, page: Page) -> None:
     with tab(browser, page, "en-US") as opened:
         opened.fill("#essay textarea", f"{HTML} The rest of the text is in English, and there is not much of it.")
@@ -468,6 +530,11 @@ def test_files_are_scored_downloaded_and_forgotten(
         header = opened.locator("#summary th[scope=col]").all_inner_texts()
         assert header == ["student", "score", "mean", "from", "to", "cut", "redação", "=n"]
         assert opened.locator("#summary tbody tr").count() == len(known)
+        opened.locator("#download a[download='scores.csv']").wait_for()
+        [workbook, table] = [saved(opened, link, tmp_path) for link in opened.locator("#download a").all()]
+        assert (workbook.name, table.name) == ("scores.xlsx", "scores.csv")
+        assert "nome;redação;'=n;estimated score" in table.read_text(encoding="utf-8-sig")
+        assert "estimated score" in cells(workbook)[0].values()
     content = (tmp_path / "notas.csv").read_bytes()
     assert content.startswith(b"\xef\xbb\xbf")
     found = pd.read_csv(io.BytesIO(content), encoding="utf-8-sig", sep=";", decimal=",")
@@ -525,6 +592,7 @@ def test_a_teacher_goes_through_a_class_and_prints_it(
         assert opened.get_by_label("Nota do professor").input_value() == "7,5"
         opened.get_by_label("English").click()
         opened.locator("#student").get_by_text(f"Estimated score: {known[1][1]}").wait_for()
+        assert opened.query_selector("#report-file a, #reports-file a") is None  # they are in the other language
 
         printed = browser.new_page()  # the tab reaches nothing but the server
         printed.goto(report.as_uri())

@@ -172,6 +172,18 @@ def test_a_download_is_in_points_and_in_the_users_language(of_thousand: Service,
     assert of_first["text cut"] == "no"
 
 
+def test_a_download_can_be_written_again_in_another_language(service: Service, tmp_path: Path) -> None:
+    path = class_file(tmp_path)
+    rows, found = scored(service, path)
+    assert batch.rows(found, "en") == rows
+    written = batch.downloads(batch.rows(found, "en"), found, service.points, "en", tmp_path)
+    assert [file.name for file in written] == ["scores.xlsx", "scores.csv"]
+    assert "estimated score" in cells(written[0])[0].values()
+    path.unlink()
+    with pytest.raises(RefusedError, match="has been removed"):
+        batch.rows(found, "en")
+
+
 def test_programs_get_a_csv_of_what_was_scored(service: Service, tmp_path: Path) -> None:
     rows, found = scored(service, class_file(tmp_path))
     batch.write_csv(rows, found.columns.names, tmp_path / "a.csv")
@@ -227,7 +239,9 @@ def a_class(predicted: list[int], count: int = 2) -> BatchSummary:
     score = {"predicted": 7, "expected": 6.84, "low": 5, "high": 9, "truncated": False}
     first = [Row(place, f"<Ana {place}>", {"turma": "3ª B", "t": "<b>"}, score, 0, "") for place in range(1, count + 1)]
     fault = Row(9, "", {}, None, 10, "empty")
-    return BatchSummary("a.csv", Columns(["nome", "turma", "t"], "t", "nome"), first, predicted, 1, fault, 0)
+    return BatchSummary(
+        "a.csv", Columns(["nome", "turma", "t"], "t", "nome"), first, predicted, 1, fault, 0, pd.DataFrame()
+    )
 
 
 @pytest.mark.parametrize(

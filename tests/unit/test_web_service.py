@@ -1,15 +1,17 @@
 """What the page says and does, without the page: a model is asked, and texts are read or refused."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from redacoes.explain.attribution import Attribution
+from redacoes.explain.attribution import Attribution, occlusion
+from redacoes.explain.neighbours import Neighbour
 from redacoes.languages import Language
 from redacoes.web import model_view, views
-from redacoes.web.service import Answer, RefusedError, Service, read_text
+from redacoes.web.service import SENTENCES, Answer, RefusedError, Service, read_text
 from redacoes.web.texts import TEXTS, say
 from tests.support.tiny import tiny_model
 
@@ -49,6 +51,71 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path, content: bytes) -> No
 def test_a_text_that_cannot_be_scored_is_told(service: Service, text: str, says: str) -> None:
     with pytest.raises(RefusedError, match=says):
         service.score(text, "en")
+
+
+ESSAY = "A leitura é um direito de todos. Por fim, é preciso agir! A turma lê."
+
+
+class Neighbours:
+    """Stands in for the training essays: the text is unlike all of them, and most like one."""
+
+    nearest = Neighbour(3, 8, 0.5, "A leitura.")
+
+    def compare(self, essay: Any, count: int) -> tuple[list[Neighbour], bool]:
+        return [self.nearest], True
+
+
+def test_the_score_is_known_before_any_effect_is_computed(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    scorer, batches = service.scorer("pt"), []
+
+    def forward(inputs: Any) -> Any:
+        batches.append(len(inputs["input_ids"]))
+        return scorer._forward(inputs)
+
+    monkeypatch.setattr(service, "_scorer", replace(scorer, _forward=forward))
+    answers = service.answers(ESSAY, "pt")
+    first = next(answers)
+    assert batches == [1]
+    assert first.score == scorer.score([ESSAY]).to_dict("records")[0]
+    assert (first.effects, first.pending) == (None, True)
+    assert "muito curto (15 palavras)" in first.warnings[0]
+    [whole] = answers
+    assert sum(batches) == 4
+    assert whole.effects == occlusion(scorer, ESSAY)
+    assert whole == replace(first, effects=whole.effects, pending=False) == service.score(ESSAY, "pt")
+
+
+def test_what_the_training_essays_say_comes_before_the_effects(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.scorer("pt")
+    monkeypatch.setattr(service, "_neighbours", Neighbours())
+    monkeypatch.setattr(service, "_reveals", True)
+    first, second, whole = service.answers(ESSAY, "pt")
+    assert (first.neighbours, second.neighbours, whole.neighbours) == ([], *[[Neighbours.nearest]] * 2)
+    assert [*first.warnings, say("far", "pt")] == second.warnings == whole.warnings
+    assert (first.pending, second.pending, whole.pending) == (True, True, False)
+    monkeypatch.setattr(service, "_reveals", False)
+    assert service.score(ESSAY, "pt").neighbours == []
+
+
+def test_an_essay_of_too_many_sentences_has_no_effect_to_wait_for(service: Service) -> None:
+    [found] = service.answers("Não é. " * (SENTENCES + 1), "en")
+    assert (found.effects, found.pending) == (None, False)
+    assert "more than 200 sentences" in views.answer(found, 1.0, "en")
+
+
+@pytest.mark.parametrize(
+    ("language", "says"),
+    [("pt", "O efeito de cada frase está sendo calculado."), ("en", "The effect of each sentence is being computed.")],
+)
+def test_the_score_is_shown_while_the_effects_are_computed(service: Service, language: Language, says: str) -> None:
+    first, *_, whole = (views.answer(found, 1.0, language) for found in service.answers(ESSAY, language))
+    until = first.index('<p role="status"')
+    assert says in first[until:]
+    assert whole.startswith(first[:until])
+    assert 'role="status"' not in whole
+    assert whole.count("<sup>") == 3
 
 
 @pytest.fixture(scope="module")

@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
         text=text,
         score=score,
         most=scorer.tokenize.max_length,
-        sentences=effects if by != "word" else None,
+        sentences=list(effects) if by != "word" else None,
         words=integrated_gradients(scorer, reading, progress=progress) if by != "sentence" else None,
         neighbours=nearest,
         far=far,
