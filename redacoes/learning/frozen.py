@@ -8,8 +8,9 @@ frozen layer, on which the layers above are trained.
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -251,26 +252,39 @@ def _write(
     token = BYTES * config.hidden_size
     batches = sorted_batches(ids.lengths, BATCH)
     with (
-        ThreadPoolExecutor(how.threads) as pool,
         path.with_suffix(".f32").open("wb") as file,
         tqdm(total=len(batches), unit="batch", disable=not sys.stderr.isatty()) as progress,
     ):
-        for start in range(0, len(batches), how.threads):  # more at once would wait in memory
-            group = batches[start : start + how.threads]
-            padded = [ids.pad(rows, pad_id, how.multiple, config.max_position_embeddings) for rows in group]
-            for rows, (states, first) in zip(group, pool.map(compute, padded), strict=True):
-                vectors[rows] = first
-                if states.shape[1]:
-                    for row, values in zip(rows, states, strict=True):
-                        file.seek(int(ids.offsets[row]) * token)
-                        file.write(values[: ids.lengths[row]].tobytes())
-            progress.update(len(group))
+        padded = ((rows, ids.pad(rows, pad_id, how.multiple, config.max_position_embeddings)) for rows in batches)
+        for rows, computed in _ahead(compute, padded, how.threads):
+            states, vectors[rows] = computed.result()
+            if states.shape[1]:
+                for row, values in zip(rows, states, strict=True):
+                    file.seek(int(ids.offsets[row]) * token)
+                    file.write(values[: ids.lengths[row]].tobytes())
+            progress.update()
         if how.layers == "all":
             file.write(vectors.tobytes())
         _to_disk(file)
     with path.with_suffix(".npy").open("wb") as file:
         np.save(file, vectors, allow_pickle=False)
         _to_disk(file)
+
+
+def _ahead(
+    compute: Callable[[Any], Any], batches: Iterable[tuple[Any, Any]], threads: int
+) -> Iterator[tuple[Any, Future[Any]]]:
+    """Yield the rows of each batch, and its result to come, in their order, while the batches after it are computed.
+
+    One batch more than there are threads is under way, so that none waits for the disk; more would wait in memory.
+    """
+    with ThreadPoolExecutor(threads) as pool:
+        running: deque[tuple[Any, Future[Any]]] = deque()
+        for rows, inputs in batches:
+            running.append((rows, pool.submit(compute, inputs)))
+            if len(running) > threads:
+                yield running.popleft()
+        yield from running
 
 
 def _to_disk(file: Any) -> None:

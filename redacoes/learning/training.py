@@ -154,7 +154,7 @@ def _scale_rate(optimizer: Any, names: set[str], factor: float) -> None:
     step = optimizer._resource_apply_dense
 
     def scaled(grad: Any, variable: Any, apply_state: Any) -> Any:
-        if re.sub(r"/replica_\d+", "", variable.name) in names:
+        if re.sub(r"/replica_\d+", "", variable.name) in names:  # a copy on another device has another name
             place = variable.device, variable.dtype.base_dtype
             state = apply_state[place]
             apply_state = {**apply_state, place: {**state, "lr_t": factor * state["lr_t"]}}
