@@ -189,6 +189,18 @@ def drawn(opened: Any) -> None:
     opened.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
+def let_go(opened: Any, held: list[Any]) -> None:
+    """Send on a request that was held back, and wait until its answer has arrived."""
+    over: list[Any] = []
+    for end in ("requestfailed", "requestfinished"):  # whichever of Gradio's two sides hangs up first
+        opened.on(end, lambda request: over.append(request))
+    with opened.expect_request("**/queue/data*") as answer:
+        held[0].continue_()
+    while answer.value not in over:
+        opened.wait_for_timeout(50)
+    drawn(opened)
+
+
 def settled(opened: Any) -> None:
     """Wait until no colour fades and nothing moves any more, but for what moves for ever."""
     drawn(opened)
@@ -277,14 +289,7 @@ def test_an_answer_is_dropped_under_another_text(browser: Any, page: Page) -> No
             opened.wait_for_timeout(50)
         with opened.expect_response("**/cancel"):  # of what has no name yet
             opened.fill("#essay textarea", "O trânsito cresce.")
-        over: list[Any] = []
-        for end in ("requestfailed", "requestfinished"):
-            opened.on(end, lambda request: over.append(request))
-        with opened.expect_request("**/queue/data*") as answer:
-            held[0].continue_()
-        while answer.value not in over:
-            opened.wait_for_timeout(50)
-        drawn(opened)
+        let_go(opened, held)
         opened.wait_for_function("document.querySelector('#result').innerText.trim() === ''")
         opened.click("#score")
         opened.wait_for_selector("#result .essay")
@@ -317,14 +322,7 @@ def test_an_answer_outlasts_a_language_that_was_chosen_before(browser: Any, page
         opened.fill("#essay textarea", "A educação é um direito.")
         opened.click("#score")
         opened.wait_for_selector("#result .essay")
-        over: list[Any] = []
-        for end in ("requestfailed", "requestfinished"):  # whichever of Gradio's two sides hangs up first
-            opened.on(end, lambda request: over.append(request))
-        with opened.expect_request("**/queue/data*") as answer:
-            held[0].continue_()
-        while answer.value not in over:
-            opened.wait_for_timeout(50)
-        drawn(opened)
+        let_go(opened, held)
         assert opened.query_selector("#result .essay")
 
 
