@@ -29,8 +29,8 @@ def main(params: Params) -> None:
     groups = np.asarray(parts["train"]["group"])
     prior = {name: baseline.class_prior(scores["train"], classes, len(texts[name])) for name in baseline.OTHERS}
     tfidf, c = baseline.tfidf(texts, scores, classes, params.baseline)
-    *_, surface = baseline.by_text(texts, scores, classes, None, groups)
-    regression, left_out, text = baseline.by_text(texts, scores, classes, params.baseline, groups)
+    surface = baseline.by_text(texts, scores, classes, None, groups).probabilities
+    regression, numbers, text = baseline.by_text(texts, scores, classes, params.baseline, groups)
     found = {"prior": prior, "tfidf": tfidf, "surface": surface, "hybrid": text}
     if checkpoint.has_weights(BASE):  # vectors of an untrained encoder have no information: TF-IDF takes their place
         found |= {"text": text, "hybrid": baseline.by_encoder(texts, scores, classes, vectors(params), groups)}
@@ -50,7 +50,7 @@ def main(params: Params) -> None:
         pd.concat(predictions.values()).to_csv(table, index=False, lineterminator="\n")
         folder.mkdir()
         regression.save(folder)
-        pd.DataFrame({"number": left_out}).to_csv(folder / "left_out.csv", index=False, lineterminator="\n")
+        pd.DataFrame({"number": numbers["train"]}).to_csv(folder / "left_out.csv", index=False, lineterminator="\n")
 
 
 def vectors(params: Params) -> dict[str, NDArray[np.float64]]:

@@ -47,7 +47,6 @@ def main(params: Params) -> None:
     left_out = pd.read_csv("metrics/train/left_out.csv").to_numpy(float)
     if len(left_out):  # the head alone was fitted, so it is known what it makes of essays that it has not seen
         scores["train"], probabilities["train"] = np.asarray(parts["train"].data.column("labels")), softmax(left_out)
-    if text:
         numbers["train"] = pd.read_csv("models/surface/left_out.csv")["number"].to_numpy()
     fitted_on = known(params.decision.rule, probabilities, scores, numbers)
     decision = Decision.fit(params.decision.rule, *fitted_on, text.odds if text else None)

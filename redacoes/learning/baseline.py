@@ -1,6 +1,7 @@
 """Baselines: the class prior, TF-IDF, the text's surface, and the surface with the frozen encoder's vectors."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,20 @@ Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 OTHERS = ("validation", "test")
 ENCODER_SHARE = 0.5  # scale of an encoder axis relative to a surface feature, tuned on real essays
+
+
+class ByText(NamedTuple):
+    """A text regression, and what it makes of the essays.
+
+    Attributes:
+        regression: The regression.
+        numbers: Its scores, float64 ``(rows,)`` in points, of validation and test, and of train, each essay left out.
+        probabilities: Float64 ``(rows, classes)``, of validation and test.
+    """
+
+    regression: TextRegression
+    numbers: dict[str, Floats]
+    probabilities: dict[str, Floats]
 
 
 def class_prior(scores: Integers, classes: int, rows: int) -> Floats:
@@ -70,10 +85,10 @@ def by_text(
     classes: int,
     words: Baseline | None,
     groups: Integers | None = None,
-) -> tuple[TextRegression, Floats, dict[str, Floats]]:
+) -> ByText:
     """Fit a text regression on train.
 
-    Validation is not used; see :meth:`redacoes.learning.text_regression.TextRegression.probabilities`.
+    Its scores become probabilities by its odds, which are fitted on left-out training essays: validation is not used.
 
     Args:
         texts: The essays of train, validation and test.
@@ -83,11 +98,13 @@ def by_text(
         groups: int64 ``(rows,)``: the groups of train, as `TextRegression.fit` takes them.
 
     Returns:
-        The regression, its scores of left-out training essays, and probabilities ``(rows, classes)`` of validation and
-        test.
+        The regression, and what it makes of the essays.
     """
     regression, left_out = TextRegression.fit(texts["train"], scores["train"], classes - 1, words, groups)
-    return regression, left_out, {name: regression.probabilities(texts[name]) for name in OTHERS}
+    numbers = {name: regression.predict(texts[name]) for name in OTHERS}
+    assert regression.odds
+    probabilities = {name: regression.odds.probabilities(found[:, None]) for name, found in numbers.items()}
+    return ByText(regression, {"train": left_out, **numbers}, probabilities)
 
 
 def by_encoder(

@@ -24,8 +24,7 @@ from redacoes.evaluation import comparison, metrics
 from redacoes.evaluation.decision import Decision, Rule, alone, known
 from redacoes.files import write_whole
 from redacoes.learning import baseline
-from redacoes.learning.baseline import OTHERS, Floats, Integers
-from redacoes.learning.text_regression import TextRegression
+from redacoes.learning.baseline import OTHERS, ByText, Floats, Integers
 from redacoes.params import Baseline, Bootstrap, By, Crossval, Data
 
 MODEL = "model"
@@ -100,8 +99,8 @@ class Fold:
         return cls(places, texts, scores, groups, essays.classes, words)
 
     @cached_property
-    def text(self) -> tuple[TextRegression, Floats, dict[str, Floats]]:
-        """The text regression, for the rule ordinal, its scores of left-out training essays, and its probabilities."""
+    def text(self) -> ByText:
+        """The text regression, for the baseline and the rule ordinal."""
         return baseline.by_text(self.texts, self.scores, self.classes, self.words, self.groups["train"])
 
 
@@ -117,8 +116,10 @@ def prior(fold: Fold) -> dict[str, Floats]:
 BASELINES: dict[str, Grader] = {
     "prior": prior,
     "tfidf": lambda fold: baseline.tfidf(fold.texts, fold.scores, fold.classes, fold.words)[0],
-    "surface": lambda fold: baseline.by_text(fold.texts, fold.scores, fold.classes, None, fold.groups["train"])[2],
-    "text": lambda fold: fold.text[2],
+    "surface": lambda fold: (
+        baseline.by_text(fold.texts, fold.scores, fold.classes, None, fold.groups["train"]).probabilities
+    ),
+    "text": lambda fold: fold.text.probabilities,
 }
 
 
@@ -173,9 +174,7 @@ def grade(
         for rule in rules[name]:
             numbers, odds = {}, None
             if rule == "ordinal":
-                text, left_out, _ = fold.text
-                numbers = {"train": left_out, **{part: text.predict(fold.texts[part]) for part in OTHERS}}
-                odds = text.odds
+                numbers, odds = fold.text.numbers, fold.text.regression.odds
             decision = Decision.fit(rule, *known(rule, found, fold.scores, numbers), odds)
             decided = decision.decide(found["test"], numbers.get("test"))
             tables[name, rule] = pd.DataFrame(metrics.predictions(essays.lines[test], essays.scores[test], *decided))

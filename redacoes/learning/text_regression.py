@@ -151,16 +151,6 @@ class TextRegression:
             points = points + self.words.points(texts)
         return np.clip(points, 0, self.top)
 
-    def probabilities(self, texts: Sequence[str]) -> Floats:
-        """Return the probability of each score by `odds`, float64 ``(texts, top + 1)``.
-
-        Raises:
-            ValueError: An earlier version made this, without `odds`.
-        """
-        if not self.odds:
-            raise ValueError("this regression has no odds")
-        return self.odds.probabilities(self.predict(texts)[:, None])
-
     def save(self, folder: Path) -> None:
         """Write `FILES` into a folder that exists."""
         arrays = {"mean": self.mean, "spread": self.spread, "weights": self.weights}

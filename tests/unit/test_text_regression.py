@@ -55,7 +55,7 @@ def test_it_is_read_as_it_was_written(with_words: tuple[TextRegression, np.ndarr
         assert sorted(path.name for path in tmp_path.iterdir()) == sorted(FILES)
         found = TextRegression.load(tmp_path)
         assert (found.predict(NEW) == regression.predict(NEW)).all()
-        assert (found.probabilities(NEW) == regression.probabilities(NEW)).all()
+        assert found.odds == regression.odds
 
 
 def test_one_that_an_earlier_version_made_still_predicts(
@@ -67,8 +67,7 @@ def test_one_that_an_earlier_version_made_still_predicts(
     (tmp_path / FILES[0]).write_text(json.dumps(values))
     earlier = TextRegression.load(tmp_path)
     assert (earlier.predict(NEW) == with_words[0].predict(NEW)).all()
-    with pytest.raises(ValueError, match="no odds"):
-        earlier.probabilities(NEW)
+    assert earlier.odds is None
     (tmp_path / FILES[0]).write_text(json.dumps({**values, "odds": {**odds, "thresholds": [0.0]}}))
     with pytest.raises(UserError, match=r"surface\.safetensors cannot be read"):
         TextRegression.load(tmp_path)
@@ -121,8 +120,8 @@ def test_no_baseline_looks_at_the_scores_of_validation_or_test() -> None:
     random = np.random.default_rng(3)
     vectors = {name: random.normal(size=(len(part), 4)) for name, part in texts.items()}
     for fit in (
-        lambda scores: baseline.by_text(texts, scores, 11, None)[2],
-        lambda scores: baseline.by_text(texts, scores, 11, WORDS)[2],
+        lambda scores: baseline.by_text(texts, scores, 11, None).probabilities,
+        lambda scores: baseline.by_text(texts, scores, 11, WORDS).probabilities,
         lambda scores: baseline.by_encoder(texts, scores, 11, vectors),
     ):
         found, again = fit(scores), fit(other)
@@ -135,7 +134,7 @@ def test_the_encoder_adds_what_its_vectors_know() -> None:
     texts = {"train": TEXTS, "validation": NEW[:100], "test": NEW[100:]}
     scores = {"train": SCORES, "validation": TRUE[:100], "test": TRUE[100:]}
     good = {name: np.array([[sum(text.count(word) for word in GOOD)] for text in part]) for name, part in texts.items()}
-    *_, surface_alone = baseline.by_text(texts, scores, 11, None)
+    surface_alone = baseline.by_text(texts, scores, 11, None).probabilities
     hybrid = baseline.by_encoder(texts, scores, 11, {name: part.astype(float) for name, part in good.items()})
     right = {"alone": surface_alone, "hybrid": hybrid}
     loss = {name: -np.log(of["test"][np.arange(100), scores["test"]]).mean() for name, of in right.items()}
