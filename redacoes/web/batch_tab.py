@@ -11,7 +11,7 @@ from redacoes.languages import Language
 from redacoes.web import batch, batch_views, reports, views
 from redacoes.web.batch import ROWS, BatchSummary
 from redacoes.web.batch_views import called
-from redacoes.web.parts import Files, as_api_error, in_place, in_steps
+from redacoes.web.parts import Files, Latest, as_api_error, in_place, in_steps
 from redacoes.web.reports import StudentReport
 from redacoes.web.service import MEGABYTES, RefusedError, Service
 from redacoes.web.texts import say
@@ -52,7 +52,7 @@ class ClassTab:
     def __init__(self, service: Service, files: Files) -> None:
         """Lay it out, inside the tab of a `gr.Blocks`."""
         self.service, self.files = service, files
-        self._clicks: dict[str | None, int] = {}  # on students, by the browser's tab
+        self.latest = Latest()  # click on a student
         self.table = gr.File(file_types=[*SUFFIXES], height=140, elem_id="table-file")
         with gr.Row():
             # any value is accepted, since a restarted server does not know the earlier choices
@@ -163,20 +163,16 @@ class ClassTab:
         request: gr.Request,
     ) -> Iterator[tuple[Any, ...]]:
         """Show the essay of the student who was clicked, and the teacher's notes on it, until another one is."""
-        click = self._clicks[request.session_hash] = self._clicks.get(request.session_hash, 0) + 1
+        is_latest = self.latest.begin(request)
         notes = _noted(notes, opened, own, comment)
         number = int(event.row)
         others = (number, *notes.get(number, ("", "")), notes, None)
         for shown in self.view(scored, number, language):
-            if self._clicks.get(request.session_hash) != click:
+            if not is_latest():
                 yield (gr.skip(),) * (1 + len(others))
                 return
             yield shown, *others
             others = (gr.skip(),) * len(others)  # the teacher may be writing by now
-
-    def forget(self, request: gr.Request) -> None:
-        """Forget a closed tab."""
-        self._clicks.pop(request.session_hash, None)
 
     def view(self, scored: BatchSummary | None, number: int, language: Language) -> Iterator[str]:
         """Yield the essay of a row as it is scored and explained, or the reason why it cannot be shown."""

@@ -82,6 +82,24 @@ def in_place(handler: Callable[..., Any], *others: Any) -> Callable[..., Any]:
     return run
 
 
+class Latest:
+    """The latest request of each tab of a browser, so that an earlier one can end."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._counts: dict[str | None, int] = {}
+
+    def begin(self, request: gr.Request) -> Callable[[], bool]:
+        """Count a request, and return what tells whether it is still the latest of its tab."""
+        tab = request.session_hash
+        count = self._counts[tab] = self._counts.get(tab, 0) + 1
+        return lambda: self._counts.get(tab) == count
+
+    def forget(self, request: gr.Request) -> None:
+        """Forget a closed tab."""
+        self._counts.pop(request.session_hash, None)
+
+
 def in_steps(handler: Callable[..., Iterator[Any]]) -> Callable[..., AsyncIterator[Any]]:
     """Show what a handler yields, each in place of what came before.
 

@@ -25,7 +25,7 @@ from redacoes.explain.page import COLOURS, PARTS
 from redacoes.languages import Language
 from redacoes.web import batch_tab, batch_views, model_view, printing, views
 from redacoes.web.batch_tab import ClassTab
-from redacoes.web.parts import Files, as_api_error, in_place, in_steps
+from redacoes.web.parts import Files, Latest, as_api_error, in_place, in_steps
 from redacoes.web.service import CHARACTERS, MEGABYTES, RefusedError, Service, read_text
 from redacoes.web.texts import say
 
@@ -48,8 +48,19 @@ footer .divider {{ display: none }}
 [aria-hidden="true"].tab-container {{ visibility: hidden }}  /* Gradio measures tabs in it, which must get no focus */
 :focus-visible {{ outline: 3px solid rgb(var(--up)) !important; outline-offset: 2px }}
 </style>
+<style id="stale"></style>
 <script>
 document.documentElement.lang = navigator.language.startsWith("pt") ? "pt-BR" : "en";
+window.turn = 0;
+function turnOf(text) {{
+  if (text !== window.essay) {{
+    window.essay = text;
+    window.turn += 1;
+    const stale = `#result [data-turn]:not([data-turn="${{window.turn}}"])`;
+    document.querySelector("#stale").textContent = `${{stale}} {{ display: none }}`;
+  }}
+  return window.turn;
+}}
 new MutationObserver(() => {{  // what Gradio calls a listbox opens one, and is a combobox (WAI-ARIA 1.2)
   for (const input of document.querySelectorAll("input[role=listbox]")) input.setAttribute("role", "combobox")
 }}).observe(document, {{childList: true, subtree: true}})
@@ -63,13 +74,15 @@ THEME = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monos
     button_primary_background_fill_hover="*primary_800",
     button_primary_background_fill_hover_dark="*primary_800",
 )
-# The browser counts the texts that the field has held. A result says of which of them it is, and is dropped if that is
-# not the last: Gradio cancels no event that the server has yet to confirm, whose result arrives all the same.
-CHANGED = "() => { window.turn = (window.turn ?? 0) + 1; return '' }"
-ASKED = "(...inputs) => [...inputs.slice(0, -1), window.turn ?? 0]"
+# The browser counts the texts that the field has held. A result says of which of them it is, and is neither shown nor
+# kept if that is not the last. Gradio's own cancelling would not do: it cancels no event that the server has yet to
+# confirm, and a click before the server has confirmed that the one before is cancelled gets no answer. A click counts
+# as well as a change, since it may be told of before the change is.
+CHANGED = "text => { const before = window.turn; return turnOf(text) === before ? undefined : '' }"
+ASKED = "(...inputs) => [...inputs.slice(0, -1), turnOf(inputs.at(-3))]"  # of a text, a language and the turn
 ARRIVED = """shown => {
   const of = /data-turn="(\\d+)"/.exec(shown ?? '');
-  if (of && Number(of[1]) !== (window.turn ?? 0)) return '';
+  if (of && Number(of[1]) !== window.turn) return '';
 }"""
 SPEAK = "language => { document.documentElement.lang = language === 'pt' ? 'pt-BR' : 'en'; return language }"
 
@@ -79,6 +92,7 @@ class _Handlers:
 
     def __init__(self, service: Service, files: Files, of_class: ClassTab) -> None:
         self.service, self.files, self.of_class = service, files, of_class
+        self.latest = Latest()
 
     def labels(self, language: Language) -> list[Any]:
         """Return the texts of the components, in the order of `words` in :func:`blocks`."""
@@ -113,18 +127,21 @@ class _Handlers:
         self.files.keep(request, path)
         return "", read_text(path, language)
 
-    def score_one(self, text: str, language: Language, turn: int) -> Iterator[str]:
-        """Show the score as soon as it is known, and then what explains it."""
+    def score_one(self, text: str, language: Language, turn: int, request: gr.Request) -> Iterator[str]:
+        """Show the score as soon as it is known, and then what explains it, until another one is asked for."""
+        is_latest = self.latest.begin(request)
         try:
             for found in self.service.answers(text, language):
+                if not is_latest():
+                    return
                 yield views.of_turn(turn, views.answer(found, self.service.points, language))
         except RefusedError as refused:
             yield views.of_turn(turn, views.refusal(refused))
 
-    def again(self, shown: str | None, text: str, language: Language, turn: int) -> Iterator[Any]:
+    def again(self, shown: str | None, text: str, language: Language, turn: int, request: gr.Request) -> Iterator[Any]:
         """Show the result in another language. An empty one is left alone: one may have arrived meanwhile."""
         if shown and text.strip():
-            yield from self.score_one(text, language, turn)
+            yield from self.score_one(text, language, turn, request)
         else:
             yield gr.skip()
 
@@ -145,7 +162,8 @@ def blocks(service: Service, files: Files) -> gr.Blocks:
 
     def closed(request: gr.Request) -> None:
         files.forget(request)
-        of_class.forget(request)
+        of_class.latest.forget(request)
+        handlers.latest.forget(request)
         # Gradio keeps the last input and output of each tab, even after it is closed
         page.state_holder.session_data.pop(request.session_hash, None)
 
@@ -171,13 +189,13 @@ def blocks(service: Service, files: Files) -> gr.Blocks:
         switched = language.input(handlers.labels, language, words, js=SPEAK, **private)
         scoring = {"api_visibility": "private", "concurrency_id": "score"}
         asked = [essay, language, turn]
-        again = switched.then(in_steps(handlers.again), [result, *asked], result, js=ASKED, **scoring)
+        switched.then(in_steps(handlers.again), [result, *asked], result, js=ASKED, **scoring)
         timer = gr.Timer(1)
         timer.tick(handlers.look, language, [head, state, about, timer], **private)
         upload.upload(in_place(handlers.read, gr.skip()), [upload, language], [result, essay], **private)
-        one = button.click(in_steps(handlers.score_one), asked, result, js=ASKED, **scoring)
-        # clear results of an earlier input, cancel those to come, and drop those that come all the same
-        essay.change(None, None, result, js=CHANGED, cancels=[one, again])
+        # multiple: else a click is ignored until the one before has its whole answer
+        button.click(in_steps(handlers.score_one), asked, result, js=ASKED, trigger_mode="multiple", **scoring)
+        essay.change(None, essay, result, js=CHANGED)
         result.change(None, result, result, js=ARRIVED)
         of_class.listen(language, switched)
         gr.api(handlers.score, api_name="score", concurrency_id="score", concurrency_limit=AT_ONCE)

@@ -245,7 +245,7 @@ def test_a_pasted_essay_is_scored_and_explained(browser: Any, page: Page, known:
 WATCH = """() => {
   window.shown = [];
   new MutationObserver(() => {
-    const has = inside => document.querySelector(`#result ${inside}`) !== null;
+    const has = inside => Boolean(document.querySelector(`#result ${inside}`)?.offsetParent);
     const now = has(".essay") ? "whole" : has(".bars") && has("[role=status]") ? "score" : null;
     if (now && window.shown.at(-1) !== now) window.shown.push(now);
   }).observe(document.querySelector("#result"), {childList: true, subtree: true, characterData: true});
@@ -279,7 +279,7 @@ def test_the_score_is_there_before_the_effects(browser: Any, page: Page, known: 
 
 
 def test_an_answer_is_dropped_under_another_text(browser: Any, page: Page) -> None:
-    """Though the text was changed before the server had confirmed the click, when nothing can be cancelled yet."""
+    """Though the text was changed before the server had confirmed the click."""
     with tab(browser, page) as opened:
         held: list[Any] = []
         opened.fill("#essay textarea", "A educação é um direito.")
@@ -287,13 +287,28 @@ def test_an_answer_is_dropped_under_another_text(browser: Any, page: Page) -> No
         opened.click("#score")
         while not held:
             opened.wait_for_timeout(50)
-        with opened.expect_response("**/cancel"):  # of what has no name yet
-            opened.fill("#essay textarea", "O trânsito cresce.")
+        opened.fill("#essay textarea", "O trânsito cresce.")
+        opened.wait_for_function("window.turn === 2")
         let_go(opened, held)
         opened.wait_for_function("document.querySelector('#result').innerText.trim() === ''")
         opened.click("#score")
         opened.wait_for_selector("#result .essay")
         assert "O trânsito cresce." in opened.inner_text("#result .essay")
+
+
+AT_ONCE = """text => {
+  const field = document.querySelector("#essay textarea");
+  field.value = text;
+  field.dispatchEvent(new Event("input", {bubbles: true}));
+  document.querySelector("#score").click();
+}"""
+
+
+def test_a_click_is_answered_though_the_page_has_yet_to_take_in_the_text(browser: Any, page: Page) -> None:
+    with tab(browser, page) as opened:
+        for text in ("A educação é um direito.", "O trânsito cresce."):
+            opened.evaluate(AT_ONCE, text)
+            opened.locator("#result .essay").get_by_text(text).wait_for()
 
 
 def test_html_in_an_essay_is_text(browser: Any, page: Page) -> None:
@@ -358,7 +373,7 @@ def test_no_result_stays_beneath_what_it_is_not_of(
         assert f"Nota estimada: {predicted}" in opened.inner_text("#result")
 
         opened.fill("#essay textarea", "a" * (service.CHARACTERS + 1))
-        gone("#result")  # a click before the page has taken in the change is cancelled by it
+        gone("#result")
         opened.click("#score")
         opened.get_by_text("o limite é").wait_for()
         assert opened.query_selector("#result .essay") is None
