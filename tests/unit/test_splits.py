@@ -1,5 +1,7 @@
 """Splits: every row on one side, copies and groups together, sizes as asked."""
 
+from math import ceil
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -69,6 +71,33 @@ def test_groups_stay_together_even_when_they_share_an_essay() -> None:
         divide([1] * 40, groups=[0, 1] * 20, strategy="grouped")
 
 
+@given(
+    st.lists(st.integers(1, 40), min_size=8, max_size=30),
+    st.sampled_from([0.1, 0.15, 0.2, 0.25, 0.3]),
+    st.sampled_from([0.1, 0.15, 0.2, 0.25, 0.3]),
+    st.integers(0, 99),
+)
+def test_shares_of_a_grouped_split_are_of_groups_however_large_they_are(sizes, test_size, validation_size, seed) -> None:
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    parts = divide(
+        [1] * len(groups),
+        groups=groups.tolist(),
+        strategy="grouped",
+        seed=seed,
+        test_size=test_size,
+        validation_size=validation_size,
+    )
+    for name, share in (("test", test_size), ("validation", validation_size)):
+        assert len(set(groups[parts[name]])) == ceil(round(share * len(sizes), 9))
+
+
+def test_more_scores_than_rows_of_a_part_are_not_blamed_on_one_score() -> None:
+    with pytest.raises(UserError, match="11 scores cannot stand on both sides where test is taken from 50 rows"):
+        divide([row % 11 for row in range(50)], strategy="stratified")
+
+
 def test_too_few_rows() -> None:
     with pytest.raises(UserError, match="too few"):
         divide([1, 2])
+    with pytest.raises(UserError, match="only 1 row is left for train"):
+        divide([1, 2, 3], strategy="shuffled", test_size=0.3, validation_size=0.3)
