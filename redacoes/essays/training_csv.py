@@ -78,9 +78,10 @@ def read(path: str | Path, data: Data) -> Iterator[Essay | Dropped]:
         data: Columns, scale, delimiter, encoding, and what to do with invalid and repeated rows.
 
     Raises:
-        UserError: The file is not a CSV of essays, or a row is invalid or repeated and `data` does not say to drop it.
+        UserError: The file is not a CSV of essays, no row is left, or a row is invalid or repeated and `data` does not
+            say to drop it.
     """
-    copies, line = _Copies(), 0
+    copies, line, fault, kept = _Copies(), 0, "", False
     for line, fields in _records(Path(path), data):
         try:
             text, score, group = _values(fields, data)
@@ -92,15 +93,20 @@ def read(path: str | Path, data: Data) -> Iterator[Essay | Dropped]:
                     f"the essay of line {first} again; set data.duplicates to drop or keep",
                 )
         except InvalidRowError as invalid:
+            column = f", column {invalid.column!r}" if invalid.column else ""
+            told = f"line {line}{column}: {invalid}"
             drop = data.duplicates if invalid.reason.startswith("duplicate") else data.invalid_rows
             if drop != "drop":
-                column = f", column {invalid.column!r}" if invalid.column else ""
-                raise UserError(f"{path}, line {line}{column}: {invalid}") from invalid
+                raise UserError(f"{path}, {told}") from invalid
+            fault = fault or told
             yield Dropped(line, invalid.reason)
         else:
+            kept = True
             yield Essay(line, text, score, group, first)
     if not line:
         raise UserError(f"{path} has a header and no rows; add essays to it")
+    if not kept:
+        raise UserError(f"{path}: no row is valid, so none is left; the first: {fault}")
 
 
 def parse_score(text: str, data: Data) -> int:
