@@ -54,7 +54,7 @@ def exit_on_user_error() -> Iterator[None]:
         if os.strerror(errno.ENOSPC) in str(error):
             sys.exit("error: the disk is full; free some space and run it again")
         if isinstance(error, OSError) and error.errno in MACHINE:
-            sys.exit(f"error: {error.filename or 'an output'} cannot be written: {error.strerror}")
+            sys.exit(f"error: {error.filename or 'an output'} cannot be read or written: {error.strerror}")
         raise
 
 

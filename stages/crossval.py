@@ -40,8 +40,9 @@ def measured(params: Params) -> tuple[dict[str, Any], pd.DataFrame]:
     essays = crossval.Essays.read(params.data)
     units = essays.units(settings.by)
     sections = settings, params.checkpoint, tokenize, train, words
-    made_of = [*(section.model_dump() for section in sections), rule, batch_size, params.split.validation_size]
-    contents = [*essays.texts, str(essays.scores.tolist()), str(units.tolist())]
+    others = rule, batch_size, params.split.validation_size, essays.classes
+    made_of = [*(section.model_dump() for section in sections), *others]
+    contents = [*essays.texts, *(str(numbers.tolist()) for numbers in (essays.lines, essays.scores, units))]
     progress = resume.place(KEPT, resume.key(made_of, contents, BASE))
     progress.mkdir(exist_ok=True)
     grader: refit.Refit | crossval.Grader

@@ -50,7 +50,7 @@ def measured(params: Params) -> dict[str, Any]:
     column = zero_shot.entailment_column(classifier.config.id2label)
     forward = model.forward(classifier, tokenizer.model_input_names)
     contents = {name: arrow.fingerprint(part) for name, part in parts.items()}
-    made_of = [settings.model_dump(), params.train.threads]  # the bytes depend on the number of threads
+    made_of = [settings.model_dump(), params.train.threads, params.train.portable]  # on which the bytes depend too
     progress = resume.place(WORK / "zero_shot", resume.key(made_of, [*contents.values()], folder))
     scores, probabilities = {}, {}
     for name, part in parts.items():

@@ -241,11 +241,14 @@ def shortfall(best: Mapping[str, Any]) -> str:
     """Return a warning if the model is not better than the best baseline on validation, else an empty string."""
     if not falls_short(best):
         return ""
+    name = NAMES.get(best["name"], best["name"])
+    if best["validation"]["difference"] is None:
+        return (
+            f"on validation the model cannot be compared with {name}: their kappas are not both defined, "
+            "as where all essays have one score and were given it"
+        )
     mine, its = figures(best)
-    return (
-        f"on validation the model is not better than {NAMES.get(best['name'], best['name'])} "
-        f"({mine} against {its}): see docs/real-essays.md"
-    )
+    return f"on validation the model is not better than {name} ({mine} against {its}): see docs/real-essays.md"
 
 
 def figures(best: Mapping[str, Any]) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from redacoes.evaluation.decision import expected_score
 from redacoes.params import Bootstrap
@@ -78,8 +79,9 @@ def kappa(scores: Integers, predicted: Integers, classes: int, weights: Floats) 
 
 def _confusion(scores: Integers, predicted: Integers, classes: int, weights: Floats) -> Floats:
     """Return the weight of each pair of true and predicted score, ``(samples, classes, classes)``."""
-    cells = np.zeros((len(scores), classes * classes))
-    cells[np.arange(len(scores)), scores * classes + predicted] = 1
+    cells = csr_array(  # sparse: a dense table of 20,000 essays and 101 classes would take 1.6 GB
+        (np.ones(len(scores)), (np.arange(len(scores)), scores * classes + predicted)), (len(scores), classes * classes)
+    )
     return (weights @ cells).reshape(-1, classes, classes)
 
 

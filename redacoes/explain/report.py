@@ -80,7 +80,7 @@ class Explanation:
             lines += ["", "What each sentence adds: the expected score with it, less that without it"]
             largest = _largest(self.sentences)
             for effect in self.sentences:
-                lines.append(f"  {_painted(points(effect.effect), effect.effect, largest, colour)}  {effect.text}")
+                lines.append(f"  {_painted(points(effect.effect), effect.effect, largest, colour, 2)}  {effect.text}")
         if self.words is not None:
             lines += ["", *self._words(self.words, colour)]
         if self.neighbours is not None:
@@ -141,8 +141,8 @@ def _largest(effects: Sequence[Attribution]) -> float:
     return max((abs(effect.effect) for effect in effects), default=0.0)
 
 
-def _painted(text: str, effect: float, largest: float, colour: bool) -> str:
-    if not colour or text.lstrip()[:1] == "0":
+def _painted(text: str, effect: float, largest: float, colour: bool, decimals: int = 3) -> str:
+    if not colour or not float(points(effect, decimals)):
         return text
     strong = BOLD if abs(effect) >= largest / 2 else ""
     return f"{strong}{BLUE if effect > 0 else ORANGE}{text}{PLAIN}"

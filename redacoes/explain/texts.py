@@ -37,8 +37,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The number after a sentence is the expected score of the essay, less that of the essay without the sentence.",
     ),
     "sentence_cut": (
-        " Uma frase que foi cortada não tem efeito; tirar outra traz de volta palavras que tinham sido cortadas.",
-        " One that was cut off has no effect; taking another out brings in words that had been cut off.",
+        " Uma frase que foi cortada o codificador não vê: sob a regra ordinal, só contam as palavras e o estilo dela; "
+        "sob outra, nada. Tirar outra frase traz de volta palavras que tinham sido cortadas.",
+        " The encoder does not see one that was cut off: under the rule ordinal its words and style count alone, under "
+        "another nothing of it. Taking another out brings in words that had been cut off.",
     ),
     "sentence_table": ("As {count} frases em uma tabela", "The {count} sentences as a table"),
     "number": ("nº", "no."),

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -150,8 +151,13 @@ def divide(units: Integers, folds: int, share: float, seed: int) -> Iterator[dic
     Raises:
         UserError: There are too few units.
     """
-    if (found := len(np.unique(units))) < folds + 1:
-        raise UserError(f"crossval.folds is {folds}, and {found} groups of essays are too few for it: lower it")
+    found = len(np.unique(units))
+    left = found - ceil(found / folds)  # by the fold that tests the most
+    if found < folds or ceil(share * left) >= left:
+        raise UserError(
+            f"crossval.folds is {folds}, and {found} essays, or groups of them, are too few to train, validate and "
+            "test in each: add essays, or change crossval.folds or split.validation_size"
+        )
     outer = GroupKFold(folds, shuffle=True, random_state=seed)
     inner = GroupShuffleSplit(1, test_size=share, random_state=seed)
     for rest, test in outer.split(units, groups=units):

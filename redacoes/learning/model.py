@@ -1,6 +1,6 @@
 """Build, save, load and run the classifier. `training` trains it.
 
-Only these two modules, `frozen`, `head`, `resume` and `encoder` use TensorFlow, which `framework` loads.
+`framework` alone loads TensorFlow, for this module and those that import it.
 """
 
 import inspect

@@ -123,6 +123,21 @@ def test_other_parameters_do_not_go_on_from_a_stopped_run(
     assert "fold 1 of 2" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("eager")
+def test_a_stopped_run_does_not_go_on_where_lines_have_moved(
+    stage: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with monkeypatch.context() as patch:
+        stop_after_the_first_fold(patch)
+        with pytest.raises(RuntimeError, match="stopped"):
+            stage.main(settings())
+    header, rest = Path("br.csv").read_text(encoding="utf-8").split("\n", 1)
+    Path("br.csv").write_text(f"{header}\n\n{rest}", encoding="utf-8")
+    stage.main(settings())
+    assert "fold 1 of 2" in capsys.readouterr().err
+    assert sorted(pd.read_csv(OUTPUTS[1])["row"])[0] == 3
+
+
 def test_off_it_writes_that_and_trains_nothing(stage: Any, capsys: pytest.CaptureFixture[str]) -> None:
     stage.main(settings(crossval={"folds": 0}))
     assert json.loads(Path(OUTPUTS[0]).read_text()) == {"crossval": "off"}

@@ -67,7 +67,7 @@ def test_a_kappa_that_is_undefined_is_null_and_told_of() -> None:
     constant = baselines.assign(score=5, tfidf=5, surface=5)
     found = comparison.with_best_baseline({"validation": np.full(6, 5), "test": np.full(6, 5)}, constant, 11, BOOTSTRAP)
     assert found["test"] == {"qwk": None, "baseline_qwk": None, "difference": None, "low": None, "high": None}
-    assert "(- against -)" in comparison.shortfall(found)
+    assert "cannot be compared with TF-IDF" in comparison.shortfall(found)
     assert "undefined" in comparison.shown(found)
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from benchmarks import quality
 from redacoes.errors import UserError
@@ -94,9 +96,23 @@ def test_another_seed_divides_otherwise(essays: Essays, by_group: Divided) -> No
     assert not np.array_equal(other["test"], by_group[0]["test"])
 
 
-def test_too_few_groups_are_said(essays: Essays) -> None:
-    with pytest.raises(UserError, match=r"crossval\.folds is 24, and 24 groups of essays are too few"):
-        next(divide(essays.groups, GROUPS, 0.2, 0))
+@pytest.mark.parametrize(("units", "folds", "share"), [(24, 25, 0.2), (3, 2, 0.3), (10, 2, 0.9)])
+def test_too_few_groups_are_said(units: int, folds: int, share: float) -> None:
+    with pytest.raises(
+        UserError, match=rf"crossval\.folds is {folds}, and {units} essays, or groups of them, are too few"
+    ):
+        next(divide(np.repeat(np.arange(units), 5), folds, share, 0))
+
+
+@given(st.integers(2, 30), st.integers(2, 8), st.floats(0.02, 0.9))
+def test_units_are_divided_or_too_few(units: int, folds: int, share: float) -> None:
+    try:
+        divided = list(divide(np.arange(units), folds, share, 0))
+    except UserError:
+        left = units - np.ceil(units / folds)
+        assert units < folds or left * (1 - share) < 1 + 1e-9  # validation would leave none of them
+    else:
+        assert all(len(part) for places in divided for part in places.values())
 
 
 def test_what_is_tested_has_no_part_in_its_grades(essays: Essays, by_group: Divided) -> None:

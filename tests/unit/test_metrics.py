@@ -1,6 +1,7 @@
 """Metrics against scikit-learn, bootstrap intervals against the rows they stand for, and the decision rule."""
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -74,6 +75,18 @@ def test_a_calibrated_model_is_reliable() -> None:
     for found in metrics.reliability(scores, probabilities, 10):
         assert found["frequency"] == pytest.approx(found["probability"], abs=0.04)
     assert metrics.report(scores, probabilities.argmax(axis=1), probabilities, 10)["ece"] < 0.03
+
+
+def test_memory_of_a_kappa_does_not_grow_with_the_pairs_of_scores() -> None:
+    scores = np.arange(20_000) % 101
+    tracemalloc.start()
+    try:
+        kappas = metrics.kappa(scores, scores[::-1], 101, np.ones((2, len(scores))))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert kappas == pytest.approx([cohen_kappa_score(scores, scores[::-1], weights="quadratic")] * 2)
+    assert peak < 50_000_000  # a table of essays and pairs would take 1.6 GB
 
 
 def test_confusion_has_every_pair_of_scores() -> None:

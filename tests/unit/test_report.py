@@ -10,6 +10,7 @@ from redacoes.explain.page import page
 from redacoes.explain.report import points
 from redacoes.explain.texts import TEXTS
 from redacoes.languages import of_locale, typeset
+from tests.support import explanations
 from tests.support.explanations import ESSAY, explained
 
 NASTY = "<script>alert(1)</script> bela & \"feio\" 'é' </div><img src=x onerror=alert(2)>.\n&lt;b&gt; {{7*7}} <!-- fim"
@@ -70,6 +71,11 @@ def test_colour_is_never_all_that_tells() -> None:
     assert "+0.80  A escola bela ensina alunos." in plain
     assert "-0.60  Um livro feio cansa." in plain
     assert "feio(-0.600)" in plain
+
+
+def test_a_number_of_the_essay_is_coloured_as_any_other_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(explanations.EFFECTS, "0,5%", 0.9)
+    assert "0,5%(+0.900)\x1b[0m" in explained("Só 0,5% lê livros.").to_terminal(colour=True)
 
 
 def test_effects_that_do_not_add_up_are_said_to() -> None:

@@ -77,7 +77,9 @@ def test_groups_stay_together_even_when_they_share_an_essay() -> None:
     st.sampled_from([0.1, 0.15, 0.2, 0.25, 0.3]),
     st.integers(0, 99),
 )
-def test_shares_of_a_grouped_split_are_of_groups_however_large_they_are(sizes, test_size, validation_size, seed) -> None:
+def test_shares_of_a_grouped_split_are_of_groups_however_large_they_are(
+    sizes, test_size, validation_size, seed
+) -> None:
     groups = np.repeat(np.arange(len(sizes)), sizes)
     parts = divide(
         [1] * len(groups),
