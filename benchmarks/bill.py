@@ -70,13 +70,20 @@ def rate(text: str) -> tuple[str, float]:
     return name, float(number)
 
 
+def machines(text: str) -> int:
+    """Return a number of machines, 1 or more."""
+    if (number := int(text)) < 1:
+        raise ValueError(text)
+    return number
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("rates", metavar="NAME=RATE", type=rate, nargs="+", help="essays a second of one machine")
     parser.add_argument("--essays", type=int, default=10_000_000)
-    parser.add_argument("--machines", type=int, default=10)
+    parser.add_argument("--machines", type=machines, default=10)
     parser.add_argument("--start", type=float, default=16, help="seconds until a machine computes")
     parser.add_argument("--read", type=float, default=1000, help="bytes of an essay")
     parser.add_argument("--written", type=float, default=1100, help="bytes of an essay with its results")
@@ -101,7 +108,7 @@ def main() -> None:
         found = bill(speed, job)
         cost = "" if asked.price is None else f" {found.machine_hours * asked.price:,.2f} |"
         hours, clock = (f"{value:,.1f}" for value in (found.machine_hours, found.clock_hours))
-        print(f"| {name} | {speed:,.0f} | {hours} | {clock} | {found.moved / GB:,.1f} | {found.limit} |{cost}")
+        print(f"| {name} | {speed:,g} | {hours} | {clock} | {found.moved / GB:,.1f} | {found.limit} |{cost}")
 
 
 if __name__ == "__main__":

@@ -183,6 +183,8 @@ def run(options: argparse.Namespace) -> int:
         raise UserError(f"{options.shards} holds no .parquet file; name the folder of the shards")
     if options.out.resolve() == options.shards.resolve():
         raise UserError(f"{options.out} is the folder of the shards; name another for what is written")
+    if options.out.exists() and not options.out.is_dir():
+        raise UserError(f"{options.out} is not a folder; name one for what is written")
     if options.workers < 1:
         raise UserError(f"--workers is {options.workers}; it must be at least 1")
     start, results = time.time(), []

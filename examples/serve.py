@@ -81,7 +81,7 @@ def main() -> None:
     """Parse the command line, and serve until the process is told to end."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", metavar="EXPORT", help="a folder that redacoes export --format onnx wrote")
-    parser.add_argument("--host", default="127.0.0.1", help="(%(default)s)")
+    parser.add_argument("--host", choices=("127.0.0.1", "0.0.0.0", "::"), default="127.0.0.1", help="(%(default)s)")
     parser.add_argument("--port", type=int, default=8000, help="(%(default)s)")
     options = parser.parse_args()
     main_process = os.getpid()

@@ -17,7 +17,7 @@ class Recipe:
     Attributes:
         name: Its file's name, without the suffix.
         summary: One line on what it is for: the file's first comment.
-        values: The value of each key, by ``section.key``, as YAML text on one line.
+        values: The value of each key, by ``section.key``, as YAML text on one line; null is empty, as in `params.yaml`.
     """
 
     name: str
@@ -47,7 +47,8 @@ def load(name: str, folder: Path = FOLDER) -> Recipe:
     if name not in known:
         raise UserError(f"there is no recipe {name!r}{nearest(name, known)} (there are {', '.join(known)})")
     text = (folder / f"{name}.yaml").read_text(encoding="utf-8")
-    return Recipe(name, text.partition("\n")[0].removeprefix("#").strip(), parameters_file.values(text))
+    values = {key: "" if value == "null" else value for key, value in parameters_file.values(text).items()}
+    return Recipe(name, text.partition("\n")[0].removeprefix("#").strip(), values)
 
 
 def together(recipes: Sequence[Recipe]) -> dict[str, str]:
@@ -60,12 +61,13 @@ def together(recipes: Sequence[Recipe]) -> dict[str, str]:
     for recipe in recipes:
         for key, value in recipe.values.items():
             if values.setdefault(key, value) != value:
+                wanted, other = value or "null", values[key] or "null"
                 raise UserError(
-                    f"the recipes do not go together: {recipe.name} wants {key} to be {value}, not {values[key]}"
+                    f"the recipes do not go together: {recipe.name} wants {key} to be {wanted}, not {other}"
                 )
     return values
 
 
 def flags(values: dict[str, str]) -> str:
     """Return the values as options of `dvc exp run`, separated by blanks for a shell to split."""
-    return " ".join(f"-S {key}={value.replace(' ', '')}" for key, value in values.items())
+    return " ".join(f"-S {key}={value.replace(' ', '') or 'null'}" for key, value in values.items())

@@ -1,11 +1,13 @@
 """Shared by the tabs of the page: the files of a browser's tab, and how a refusal is shown."""
 
+import os
 import shutil
 import tempfile
 import threading
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -47,12 +49,12 @@ class Files:
     def _sweep(self) -> None:
         while True:
             time.sleep(KEPT / 10)
-            for path in self.folder.rglob("*"):
-                try:
-                    if path.is_file() and path.stat().st_mtime < time.time() - KEPT:
-                        path.unlink()
-                except FileNotFoundError:
-                    continue
+            for folder, _, names in os.walk(self.folder):  # which, unlike rglob, goes on where a folder has gone
+                for name in names:
+                    with suppress(FileNotFoundError):
+                        path = Path(folder, name)
+                        if path.stat().st_mtime < time.time() - KEPT:
+                            path.unlink()
 
 
 def as_api_error(handler: Callable[..., Any]) -> Callable[..., Any]:

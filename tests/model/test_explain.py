@@ -276,6 +276,11 @@ def test_a_program_gets_json_and_a_teacher_a_page(
     for place in (tmp_path / "pasta", tmp_path / "nada/x.html", Path("/dev/null")):
         refused("explain", str(tmp_path / "aluna.txt"), "--html", str(place))
     assert Path("/dev/null").is_char_device()
+    text = (tmp_path / "aluna.txt").read_text(encoding="utf-8")
+    assert "is the file of the essay" in refused(
+        "explain", str(tmp_path / "aluna.txt"), "--html", str(tmp_path / "aluna.txt")
+    )
+    assert (tmp_path / "aluna.txt").read_text(encoding="utf-8") == text
     refused("explain", str(tmp_path / "nada.txt"), "--html", str(html))
     assert html.read_text(encoding="utf-8") == whole
 

@@ -14,7 +14,8 @@ from redacoes.essays import adoption, synthetic, training_csv
 from redacoes.essays.adoption import Asked, look
 from redacoes.essays.spreadsheets import write_xlsx
 from redacoes.params import Params
-from tests.support import PARAMS
+from tests.support import PARAMS, PARAMS_FILE
+from tests.support.command import refused
 from tests.support.workbooks import write_ods
 
 ESSAYS = [row["essay"] for row in synthetic.essays(60, 3)]
@@ -239,3 +240,14 @@ def test_long_essays_are_given_the_tokens_that_they_need(adopt: Look) -> None:
         "tokenize.max_length"
         not in adopt(text(table(texto=[f"{n} casas" for n in range(60)], nota=SCORES)), params=params).values
     )
+
+
+def test_a_file_that_dvc_refuses_is_not_left_in_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("data").mkdir()
+    Path("params.yaml").write_bytes(PARAMS_FILE.read_bytes())
+    rows = {"essay": ESSAYS, "score": [place % 11 for place in range(len(ESSAYS))]}
+    Path("a.csv").write_text(text(table(**rows)), encoding="utf-8")
+    for _ in range(2):
+        assert "dvc add data/a.csv failed (you are not inside of a DVC repository" in refused("adopt", "a.csv")
+        assert list(Path("data").iterdir()) == []

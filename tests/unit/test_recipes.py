@@ -61,6 +61,12 @@ def test_a_recipe_is_legal_explained_and_changes_its_keys_alone(
     assert "is so already" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("here")
+def test_a_key_that_is_null_stays_empty() -> None:
+    assert main(["recipe", "scratch"]) == 0
+    assert "null" not in Path("params.yaml").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_flags_say_the_same_to_dvc(here: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     before = Path("params.yaml").read_bytes()

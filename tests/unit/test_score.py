@@ -244,6 +244,9 @@ MISTAKES = {
     "same file": ("a.csv", b"essay\na\n", ["--rejects", "a.csv"], "is the file of essays"),
     "out suffix": ("a.csv", b"essay\na\n", ["--out", "o.ods"], "must be named .csv"),
     "out folder": ("a.csv", b"essay\na\n", ["--out", "nada/o.csv"], "there is no folder nada"),
+    "rejects folder": ("a.csv", b"essay\na\n", ["--rejects", "nada/r.jsonl"], "there is no folder nada"),
+    "rejects a folder": ("a.csv", b"essay\na\n", ["--rejects", "."], "--rejects must name a file"),
+    "rejects out": ("a.csv", b"essay\na\n", ["--rejects", "./o.csv"], "--rejects o.csv is --out"),
 }
 
 
@@ -256,6 +259,7 @@ def test_a_mistake_is_one_sentence_and_writes_nothing(command: Command, case: st
     assert says in said
     assert [path.name for path in Path().iterdir()] == [name]
     assert Path(name).read_bytes() == content
+    Path("o.csv").touch()
     assert "there is no file b.csv" in command("b.csv", "--out", "o.csv")[1]
 
 

@@ -60,14 +60,18 @@ def run(options: argparse.Namespace) -> int:
         if options.dry_run:
             print(f"nothing was written; of params.yaml, {len(changed)} values would change", file=sys.stderr)
             return 0
+        new = not target.exists()
         try:
-            if not (target.exists() and target.samefile(source)):
+            if new or not target.samefile(source):
                 draft.replace(target)
             _dvc_add(target)
             parameters_file.edit(Path(PARAMS), values)
         except KeyboardInterrupt:
             print("interrupted; run it again", file=sys.stderr)
             return 130
+        finally:
+            if new and not target.with_name(f"{target.name}.dvc").exists():
+                target.unlink(missing_ok=True)  # which would stand in the way of the next call
     print(
         f"{target} is tracked by DVC; of params.yaml, {len(changed)} values have changed. Next:\n"
         f"  git add {target}.dvc {PARAMS} && git commit -m 'Adopt {target.name}'\n"
@@ -90,8 +94,9 @@ def _target(source: Path) -> Path:
 
 def _dvc_add(target: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "dvc", "add", "--quiet", str(target)], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "dvc", "add", str(target)], capture_output=True, text=True, check=False
     )
     if done.returncode:
-        reason = done.stderr.strip().removeprefix("ERROR: ").partition("\n")[0]
+        told = [line.removeprefix("ERROR: ") for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
+        reason = told[0] if told else f"status {done.returncode}"
         raise UserError(f"dvc add {target} failed ({reason}); params.yaml is as it was")

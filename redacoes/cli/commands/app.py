@@ -36,7 +36,8 @@ def run(options: argparse.Namespace) -> int:
 
         from redacoes.web.service import Service
 
-        print(f"http://{options.host}:{taken.getsockname()[1]}", flush=True)
+        host = f"[{options.host}]" if ":" in options.host else options.host  # IPv6
+        print(f"http://{host}:{taken.getsockname()[1]}", flush=True)
         reveals = options.host in LOOPBACK
         serve(Service(options.model, options.backend, reveals), taken, Path(folder))
     return 0

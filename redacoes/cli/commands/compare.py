@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
             shown["crossval"] = [vars(result) for result in out_of_fold]
         print(json.dumps(shown, indent=2))
         return 0
-    interval = f"{evaluate.bootstrap.confidence:.0%} interval"
+    interval = f"{100 * evaluate.bootstrap.confidence:g}% interval"
     header = ["metric", a.name, b.name, "difference", interval, f"{b.name} is"]
     print(table(header, _rows(results), options.markdown))
     if out_of_fold is not None:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from redacoes.cli import essay
-from redacoes.cli.options import add_backend
+from redacoes.cli.options import add_backend, writable
 from redacoes.errors import UserError
 from redacoes.files import write_whole
 
@@ -29,7 +29,8 @@ def run(options: argparse.Namespace) -> int:
     """Return the exit status."""
     if options.neighbours < 0:
         raise UserError("--neighbours must be 0 or more")
-    target = _writable(options.html) if options.html else None
+    of_essay = {"the file of the essay": Path(options.file)} if options.file != "-" else {}
+    target = writable(options.html, "--html", of_essay) if options.html else None
     text = essay.read(options.file)
     from redacoes.explain.attribution import integrated_gradients, score_with_occlusion
     from redacoes.explain.neighbours import Neighbours
@@ -72,13 +73,3 @@ def run(options: argparse.Namespace) -> int:
 def _takes_colour() -> bool:
     """Tell whether the output is a terminal with colour, and NO_COLOR is unset (no-color.org)."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-
-
-def _writable(path: Path) -> Path:
-    """Return the file that `path` leads to, checked before anything is computed."""
-    target = path.resolve()
-    if path.exists() and not path.is_file():
-        raise UserError(f"--html must name a file, and {path} is not one")
-    if not target.parent.is_dir():
-        raise UserError(f"there is no folder {path.parent}; make it, or name another file for --html")
-    return target

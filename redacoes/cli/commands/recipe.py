@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
         return 0
     changed = parameters_file.edit(Path(PARAMS), values)
     for key in changed:
-        print(f"{key}: {values[key]}")
+        print(f"{key}: {values[key] or 'null'}")
     said = f"{len(changed)} keys of params.yaml were changed" if changed else "params.yaml is so already"
     print(f"{said}; dvc repro runs it", file=sys.stderr)
     return 0

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from redacoes.cli.options import add_backend, add_model
+from redacoes.cli.options import add_backend, add_model, writable
 from redacoes.errors import UserError
 from redacoes.files import write_whole
 
@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "essays",
         metavar="FILE",
-        help="a .csv, .tsv, .xlsx, .ods, .jsonl or .parquet file, or - for standard input",
+        help="a .csv, .tsv, .xlsx, .xls, .ods, .jsonl or .parquet file, or - for standard input",
     )
     parser.add_argument(
         "--out", metavar="FILE", required=True, type=Path, help="a .csv, .tsv, .xlsx, .jsonl or .parquet file"
@@ -41,9 +41,10 @@ def run(options: argparse.Namespace) -> int:
     """Return the exit status."""
     from redacoes.essays.scoring_input import STDIN, EssayFile
 
-    for path in filter(None, (options.out, options.rejects)):
-        if options.essays != STDIN and path.exists() and path.samefile(options.essays):
-            raise UserError(f"{path} is the file of essays; name another to write")
+    others = {"the file of essays": Path(options.essays)} if options.essays != STDIN else {}
+    writable(options.out, "--out", others)
+    if options.rejects:
+        writable(options.rejects, "--rejects", {**others, "--out": options.out})
     source = EssayFile(options.essays, options.text_column, options.delimiter, options.encoding, sheet=options.sheet)
     if not source.has_rows:  # checked before a model is loaded in vain
         raise UserError(f"{source.name} has no row that can be scored")
