@@ -1,6 +1,6 @@
 """The Gradio tab for a class: a file of essays, its scores, one student's essay, and reports to print."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -11,7 +11,7 @@ from redacoes.languages import Language
 from redacoes.web import batch, batch_views, reports, views
 from redacoes.web.batch import ROWS, BatchSummary
 from redacoes.web.batch_views import called
-from redacoes.web.parts import Files, Latest, as_api_error, in_place, in_steps
+from redacoes.web.parts import Files, Latest, OvertakenError, arrived, as_api_error, in_place, in_steps
 from redacoes.web.reports import StudentReport
 from redacoes.web.service import MEGABYTES, RefusedError, Service
 from redacoes.web.texts import say
@@ -23,7 +23,7 @@ OWN = 20  # characters of a teacher's score
 # hides what does not belong to the file, essay or class shown; the teacher's fields show with a student's essay
 STYLE = """
 .gradio-container:not(:has(#student .bars)) #teacher { display: none }
-.gradio-container:not(:has(#summary .bars)) #reports { display: none }
+.gradio-container:not(:has(#summary .bars)) :is(#reports, #download) { display: none }
 :is(#download, #reports-file, #report-file):not(:has(a)) { display: none }
 #download .label-clear-button { display: none }
 #table-file > label { max-width: calc(100% - 2.5rem) }
@@ -43,6 +43,11 @@ FOCUS = """() => requestAnimationFrame(() => {
   heading.scrollIntoView({block: 'start'});
 })"""
 
+CHANGED = """(table, essay, student, ...gone) =>
+  isNew('summary', table?.path, essay, student) ? ['', null, null, '', '', '', null] : gone"""
+ASKED = """(table, essay, student, language, turn) =>
+  [table, essay, student, language, turnOf('summary', table?.path, essay, student)]"""
+
 Notes = dict[int, tuple[str, str]]  # a teacher's score and comment, by the number of the row
 
 
@@ -52,7 +57,7 @@ class ClassTab:
     def __init__(self, service: Service, files: Files) -> None:
         """Lay it out, inside the tab of a `gr.Blocks`."""
         self.service, self.files = service, files
-        self.latest = Latest()  # click on a student
+        self.latest_student, self.latest_class = Latest(), Latest()
         self.table = gr.File(file_types=[*SUFFIXES], height=140, elem_id="table-file")
         with gr.Row():
             # any value is accepted, since a restarted server does not know the earlier choices
@@ -60,6 +65,7 @@ class ClassTab:
             self.student = gr.Dropdown(allow_custom_value=True, elem_id="student-column")
         self.button = gr.Button(variant="primary", elem_id="score-many")
         self.scored, self.opened, self.notes = gr.State(), gr.State(), gr.State({})
+        self.turn = gr.Number(0, visible=False, precision=0)
         self.download = gr.File(interactive=False, file_count="multiple", elem_id="download")
         self.summary = gr.HTML(elem_id="summary", js_on_load=batch_views.SCRIPT)
         self.reports = gr.Button(elem_id="reports")
@@ -106,13 +112,30 @@ class ClassTab:
         essay: str | None,
         student: str | None,
         language: Language,
+        turn: int,
         request: gr.Request,
         progress: gr.Progress = gr.Progress(),
     ) -> tuple[Any, ...]:
         """Score a file: return what is shown, the downloads, and the state."""
-        rows, scored = self._score(path, essay, student, language, request, progress)
-        downloads = self._downloads(rows, scored, language, request)
-        return batch_views.many(scored, self.service.points, language), downloads, scored, *NOBODY
+        is_latest = self.latest_class.begin(request)
+
+        def told(*done: Any, **of: Any) -> None:
+            if not is_latest():
+                raise OvertakenError
+            progress(*done, **of)
+
+        downloads, scored = None, None
+        try:
+            rows, scored = self._score(path, essay, student, language, request, told)
+            downloads = self._downloads(rows, scored, language, request)
+            shown = batch_views.many(scored, self.service.points, language)
+        except RefusedError as refused:
+            shown = views.refusal(refused)
+        except OvertakenError:
+            pass  # and the file need not be scored to its end
+        if not is_latest():
+            return (gr.skip(),) * (3 + len(NOBODY))
+        return views.of_turn(turn, shown), downloads, scored, *NOBODY
 
     def _downloads(
         self, rows: list[batch.Row], scored: BatchSummary, language: Language, request: gr.Request
@@ -141,7 +164,7 @@ class ClassTab:
         student: str | None,
         language: Language,
         request: gr.Request,
-        progress: gr.Progress,
+        progress: Callable[..., Any],
     ) -> tuple[list[batch.Row], BatchSummary]:
         if path is None:
             raise RefusedError(say("no_file", language))
@@ -163,7 +186,7 @@ class ClassTab:
         request: gr.Request,
     ) -> Iterator[tuple[Any, ...]]:
         """Show the essay of the student who was clicked, and the teacher's notes on it, until another one is."""
-        is_latest = self.latest.begin(request)
+        is_latest = self.latest_student.begin(request)
         notes = _noted(notes, opened, own, comment)
         number = int(event.row)
         others = (number, *notes.get(number, ("", "")), notes, None)
@@ -236,6 +259,7 @@ class ClassTab:
         summary: str | None,
         opened: int | None,
         shown: str | None,
+        turn: int,
         request: gr.Request,
     ) -> Iterator[tuple[Any, ...]]:
         """Show results in another language, and write the downloads anew; reports are gone until they are asked for.
@@ -245,7 +269,8 @@ class ClassTab:
         if not scored or not summary:
             yield (gr.skip(),) * 5
             return
-        yield batch_views.many(scored, self.service.points, language), None, None, gr.skip(), None
+        summary = views.of_turn(turn, batch_views.many(scored, self.service.points, language))
+        yield summary, None, None, gr.skip(), None
         with suppress(RefusedError):  # the file is gone, and so are the downloads
             yield gr.skip(), self._downloads(batch.rows(scored, language), scored, language, request), *[gr.skip()] * 3
         if opened and shown:
@@ -268,13 +293,16 @@ class ClassTab:
             show_progress="hidden",
             **private,
         )
-        many = self.button.click(
-            in_place(self.score, None, None, *NOBODY),
-            [self.table, *choices, language],
+        self.button.click(
+            self.score,
+            [self.table, *choices, language, self.turn],
             [self.summary, self.download, self.scored, self.opened, self.notes, *of_student, self.reports_file],
+            js=ASKED,
             api_name="score_class",
+            trigger_mode="multiple",  # else a click is ignored until the one before is answered
             **scoring,
         )
+        self.summary.change(None, self.summary, self.summary, js=arrived("summary"))
         noted = [self.scored, self.opened, self.own, self.comment, self.notes, language]
         shown = [self.shown, self.opened, self.own, self.comment, self.notes, self.report_file]
         self.summary.select(None, None, self.shown, js="() => ''")
@@ -293,20 +321,21 @@ class ClassTab:
         ]
         again = switched.then(
             in_steps(self.again),
-            [language, self.scored, self.summary, self.opened, self.shown],
+            [language, self.scored, self.summary, self.opened, self.shown, self.turn],
             [self.summary, self.download, self.reports_file, self.shown, self.report_file],
+            js="(...inputs) => [...inputs.slice(0, -1), window.turns.summary]",
             api_name="class_again",
             **scoring,
         )
         gone = [self.summary, self.download, self.reports_file, *of_student]
-        # clear results of an earlier input, and cancel those to come; in the browser, so that none arrives late
+        # clear results of an earlier input, and cancel what was asked of them
         gr.on(
             [self.table.change, self.essay.input, self.student.input],
             None,
-            None,
+            [self.table, *choices, *gone],
             gone,
-            js="() => ['', null, null, '', '', '', null]",
-            cancels=[many, opened, *printed, again],
+            js=CHANGED,
+            cancels=[opened, *printed, again],
         )
         self._for_programs(language)
 

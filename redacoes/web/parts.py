@@ -18,6 +18,26 @@ from anyio.to_thread import run_sync
 from redacoes.web import views
 from redacoes.web.service import RefusedError
 
+# The browser counts what the inputs of a result have held. A result says of which of these turns it is, and is neither
+# shown nor kept if that is not the last. Gradio's own cancelling would not do: it cancels no event that the server has
+# yet to confirm, and a click before the server has confirmed that the one before is cancelled gets no answer. A click
+# counts as well as a change, since it may be told of before the change is.
+TURNS = """
+window.turns = {result: 0, summary: 0};
+const held = {};
+function isNew(element, ...inputs) {
+  const now = JSON.stringify(inputs);
+  if (now === held[element]) return false;
+  held[element] = now;
+  window.turns[element] += 1;
+  document.querySelector("#stale").textContent = Object.entries(window.turns).map(
+    ([element, turn]) => `#${element} [data-turn]:not([data-turn="${turn}"]) { display: none }`).join("\\n");
+  return true;
+}
+function turnOf(element, ...inputs) {
+  isNew(element, ...inputs);
+  return window.turns[element];
+}"""
 KEPT = 900  # seconds that a file stays in the private folder after its last use
 
 
@@ -55,6 +75,18 @@ class Files:
                         path = Path(folder, name)
                         if path.stat().st_mtime < time.time() - KEPT:
                             path.unlink()
+
+
+def arrived(element: str) -> str:
+    """Return the script that drops a result of an earlier turn from an element of the page."""
+    return f"""shown => {{
+      const of = /data-turn="(\\d+)"/.exec(shown ?? '');
+      if (of && Number(of[1]) !== window.turns.{element}) return '';
+    }}"""
+
+
+class OvertakenError(Exception):
+    """Nobody waits for this result any more."""
 
 
 def as_api_error(handler: Callable[..., Any]) -> Callable[..., Any]:

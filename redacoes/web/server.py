@@ -25,7 +25,7 @@ from redacoes.explain.page import COLOURS, PARTS
 from redacoes.languages import Language
 from redacoes.web import batch_tab, batch_views, model_view, printing, views
 from redacoes.web.batch_tab import ClassTab
-from redacoes.web.parts import Files, Latest, as_api_error, in_place, in_steps
+from redacoes.web.parts import TURNS, Files, Latest, arrived, as_api_error, in_place, in_steps
 from redacoes.web.service import CHARACTERS, MEGABYTES, RefusedError, Service, read_text
 from redacoes.web.texts import say
 
@@ -51,16 +51,7 @@ footer .divider {{ display: none }}
 <style id="stale"></style>
 <script>
 document.documentElement.lang = navigator.language.startsWith("pt") ? "pt-BR" : "en";
-window.turn = 0;
-function turnOf(text) {{
-  if (text !== window.essay) {{
-    window.essay = text;
-    window.turn += 1;
-    const stale = `#result [data-turn]:not([data-turn="${{window.turn}}"])`;
-    document.querySelector("#stale").textContent = `${{stale}} {{ display: none }}`;
-  }}
-  return window.turn;
-}}
+{TURNS}
 new MutationObserver(() => {{  // what Gradio calls a listbox opens one, and is a combobox (WAI-ARIA 1.2)
   for (const input of document.querySelectorAll("input[role=listbox]")) input.setAttribute("role", "combobox")
 }}).observe(document, {{childList: true, subtree: true}})
@@ -74,16 +65,8 @@ THEME = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monos
     button_primary_background_fill_hover="*primary_800",
     button_primary_background_fill_hover_dark="*primary_800",
 )
-# The browser counts the texts that the field has held. A result says of which of them it is, and is neither shown nor
-# kept if that is not the last. Gradio's own cancelling would not do: it cancels no event that the server has yet to
-# confirm, and a click before the server has confirmed that the one before is cancelled gets no answer. A click counts
-# as well as a change, since it may be told of before the change is.
-CHANGED = "text => { const before = window.turn; return turnOf(text) === before ? undefined : '' }"
-ASKED = "(...inputs) => [...inputs.slice(0, -1), turnOf(inputs.at(-3))]"  # of a text, a language and the turn
-ARRIVED = """shown => {
-  const of = /data-turn="(\\d+)"/.exec(shown ?? '');
-  if (of && Number(of[1]) !== window.turn) return '';
-}"""
+CHANGED = "text => isNew('result', text) ? '' : undefined"
+ASKED = "(...inputs) => [...inputs.slice(0, -1), turnOf('result', inputs.at(-3))]"  # of a text, a language and the turn
 SPEAK = "language => { document.documentElement.lang = language === 'pt' ? 'pt-BR' : 'en'; return language }"
 
 
@@ -162,8 +145,8 @@ def blocks(service: Service, files: Files) -> gr.Blocks:
 
     def closed(request: gr.Request) -> None:
         files.forget(request)
-        of_class.latest.forget(request)
-        handlers.latest.forget(request)
+        for latest in (handlers.latest, of_class.latest_student, of_class.latest_class):
+            latest.forget(request)
         # Gradio keeps the last input and output of each tab, even after it is closed
         page.state_holder.session_data.pop(request.session_hash, None)
 
@@ -196,7 +179,7 @@ def blocks(service: Service, files: Files) -> gr.Blocks:
         # multiple: else a click is ignored until the one before has its whole answer
         button.click(in_steps(handlers.score_one), asked, result, js=ASKED, trigger_mode="multiple", **scoring)
         essay.change(None, essay, result, js=CHANGED)
-        result.change(None, result, result, js=ARRIVED)
+        result.change(None, result, result, js=arrived("result"))
         of_class.listen(language, switched)
         gr.api(handlers.score, api_name="score", concurrency_id="score", concurrency_limit=AT_ONCE)
         page.unload(closed)
