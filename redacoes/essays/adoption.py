@@ -73,7 +73,7 @@ class _Column:
     filled: int = 0
     characters: int = 0
     numbers: int = 0
-    highest: Decimal = Decimal(0)
+    highest: dict[int, Decimal] = field(default_factory=lambda: dict.fromkeys(SCALES, Decimal(0)))  # as read on each
     first: str = ""
     values: set[str] = field(default_factory=set)
 
@@ -88,12 +88,12 @@ class _Column:
             self.values.add(text if len(text) <= SHORT else str(hash(text)))  # a hash needs less memory than an essay
         if len(text) <= SHORT:
             try:
-                number = Decimal(text.replace(",", "."))
+                numbers = {scale: training_csv.number_of(text, scale) for scale in SCALES}
             except InvalidOperation:
                 return
-            if number.is_finite():
+            if all(map(Decimal.is_finite, numbers.values())):
                 self.numbers += 1
-                self.highest = max(self.highest, number)
+                self.highest = {scale: max(self.highest[scale], number) for scale, number in numbers.items()}
 
     @property
     def length(self) -> float:
@@ -277,10 +277,11 @@ def _group(path: Path, asked: str | None, columns: Sequence[_Column]) -> Setting
 
 
 def _scale(path: Path, asked: Asked, scores: _Column) -> Setting:
-    key, highest = "data.score_scale", scores.highest
+    key = "data.score_scale"
     if asked.scale:
         return Setting(key, asked.scale, "as asked")
-    scale = next((scale for scale in SCALES if highest <= scale), None)
+    scale = next((scale for scale in SCALES if scores.highest[scale] <= scale), None)
+    highest = scores.highest[scale or SCALES[-1]]
     if scale is None:
         raise UserError(f"{path}: a score is {highest}, and no exam's scale goes so far; --scale gives the highest one")
     other = f"; --scale where it can hold no more than {highest}" if highest <= scale / 2 else ""

@@ -86,6 +86,24 @@ def test_what_excel_writes_in_brazil(adopt: Look) -> None:
     assert [essay.score for essay in found.essays[:4]] == [0, 1, 1, 2]
 
 
+@pytest.mark.parametrize(
+    ("scores", "asked", "scale", "told", "rounding", "read"),
+    [
+        (["660", "1.000", "0"], {}, 1000, "the highest score is 1000", "half_up", [7, 10, 0]),
+        (["600", "1.000,00", "0"], {}, 1000, "the highest score is 1000.00", "error", [6, 10, 0]),
+        (["1.000", "600", "0"], {"scale": 1000.0}, 1000, "as asked", "error", [10, 6, 0]),
+        (["9.500", "1.000", "0"], {}, 10, "the highest score is 9.500", "half_up", [10, 1, 0]),
+    ],
+)
+def test_a_point_for_thousands_is_none_for_decimals(
+    adopt: Look, scores: list[str], asked: dict[str, float], scale: float, told: str, rounding: str, read: list[int]
+) -> None:
+    found = adopt(text(table(texto=ESSAYS, nota=scores * 20), ";"), **asked)
+    assert (found.values["data.score_scale"], found.values["data.rounding"]) == (scale, rounding)
+    assert found.why["data.score_scale"] == told
+    assert [essay.score for essay in found.essays[:3]] == read
+
+
 @pytest.mark.parametrize("suffix", [".xlsx", ".ods"])
 def test_a_workbook_of_the_enem(adopt: Look, tmp_path: Path, suffix: str) -> None:
     rows = table(
