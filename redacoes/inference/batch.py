@@ -98,6 +98,7 @@ class Output:
     def part(self, window: Window, digest: str) -> tuple[Path, bool]:
         """Return the file of the next window's scores, and whether it is there already."""
         key = blake2b(digest.encode(), digest_size=16)
+        key.update(json.dumps(window.texts).encode())  # of what is carried along, another column may be the essay
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, window.carried.schema) as stream:
             stream.write_table(window.carried.combine_chunks())

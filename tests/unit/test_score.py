@@ -431,6 +431,11 @@ def test_only_scores_of_the_same_rows_and_model_are_taken_when_a_run_goes_on(
 
     Path("o.csv").unlink()
     stop_at(3, "o.csv")
+    assert "before" not in command("a.csv", "--out", "o.csv", "--resume", "--text-column", "turma")[1]
+    assert len(set(read("o.csv")["expected"])) == 1  # all essays are of one class
+
+    Path("o.csv").unlink()
+    stop_at(3, "o.csv")
     other = tiny_model(tmp_path_factory.mktemp("outro") / "onnx", seed=2)
     assert "before" not in command("a.csv", "--out", "o.csv", "--resume", "--model", str(other))[1]
     expected = Scorer.load(other, "onnx").score(read("o.csv")["essay"])
