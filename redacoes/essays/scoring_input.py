@@ -30,7 +30,7 @@ BATCH = 256  # rows of Parquet read at once
 SUFFIXES = {".csv": "csv", ".tsv": "csv", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet"}
 SUFFIXES |= dict.fromkeys(workbook.SUFFIXES, "csv")  # workbooks are read as CSV
 NAMED = ".csv, .tsv, .xlsx, .ods, .jsonl or .parquet"  # suffixes that messages name
-RAW = "json"  # the column that carries a line of JSON unchanged
+RAW = "json"  # the column that carries a line of JSON
 # columns that scoring adds
 ADDED = re.compile(r"(predicted|expected|low|high)(_points)?|confidence|p_\d+|tokens|truncated")
 
@@ -324,7 +324,7 @@ class EssayFile:
                     fault = self._fault(row[self.column])
                 else:
                     fault = Fault("missing", f"no {self.column!r}{nearest(self.column or '', row)}")
-            yield Reject(number, *fault, line) if fault else (line, row[self.column])
+            yield Reject(number, *fault, line) if fault else (_encodable(line, row), row[self.column])
 
     def _parquet(self) -> Iterator[tuple[Any, str] | Reject]:
         try:
@@ -355,6 +355,13 @@ class EssayFile:
                 raise FileError(message, "damaged") from error
 
         return items()
+
+
+def _encodable(line: str, row: dict[str, Any]) -> str:
+    """Return a line of JSON, with a question mark for each lone surrogate: no file of scores could hold one."""
+    if "\\ud" not in line.lower():
+        return line
+    return json.dumps(row, ensure_ascii=False).encode("utf-8", "replace").decode()
 
 
 def _is_text(kind: pa.DataType) -> bool:

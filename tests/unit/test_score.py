@@ -137,6 +137,18 @@ def test_json_lines_keep_their_values_and_become_columns_where_they_must(command
     assert Path("o.csv").read_text(encoding="utf-8").splitlines()[1].startswith('uma,1,"{""a"": [1, null]}",1,')
 
 
+@pytest.mark.parametrize("target", ["o.csv", "o.tsv", "o.jsonl", "o.parquet", "o.xlsx"])
+def test_half_a_character_of_a_field_becomes_a_question_mark(command: Command, target: str) -> None:
+    lines = [r'{"essay": "texto bom", "obs": "a\ud83d", "\uDC00": [{"\ud83d": "\ud83d"}], "whole": "\ud83d\ude00"}']
+    Path("a.jsonl").write_text("\n".join([*lines, r'{"essay": "a\ud83d", "obs": "b"}']), encoding="utf-8")
+    status, said = command("a.jsonl", "--out", target)
+    assert (status, "line 2: not utf-8 text" in said) == (0, True)
+    found = read(target) if target != "o.tsv" else pd.read_csv(target, sep="\t")
+    assert list(found)[:4] == ["essay", "obs", "?", "whole"]
+    assert list(found.iloc[0, [1, 3]]) == ["a?", "😀"]
+    assert found["?"][0] == ([{"?": "?"}] if target == "o.jsonl" else '[{"?": "?"}]')
+
+
 def test_parquet_keeps_its_types(command: Command) -> None:
     frame = pd.DataFrame(
         {"essay": ESSAYS[:2], "when": pd.to_datetime(["2026-01-01", None]), "marks": [[1, 2], []], "n": [1, None]}
