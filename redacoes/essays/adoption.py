@@ -19,7 +19,7 @@ from redacoes.essays import training_csv, workbook
 from redacoes.essays.columns import UNNAMED, rank
 from redacoes.essays.splits import assign
 from redacoes.essays.summary import gather
-from redacoes.essays.text_files import Form, asked_form, encoding_of
+from redacoes.essays.text_files import Form, asked_form, delimiter_of, encoding_of
 from redacoes.formatting import beginning
 from redacoes.params import Data, Params
 
@@ -180,7 +180,8 @@ def _csv(path: Path, asked: Asked, form: Form, draft: Path) -> _Table:
         file.seek(0)
         codec = form.codec or encoding_of(file)
         encoding = asked.encoding or codec.removesuffix("-sig")
-        delimiter = form.delimiter or _delimiter(start.decode(codec, "replace"))
+        wanted = {asked.essay, asked.score, asked.group} - {""}
+        delimiter = form.delimiter or delimiter_of(start.decode(codec, "replace"), wanted)
         with TextIOWrapper(file, codec, errors="replace", newline="") as lines:
             columns = _columns(path, (fields for _, fields in training_csv.rows(lines, delimiter, str(path))))
     seen = "its bytes are not UTF-8" if encoding == "cp1252" else "its bytes"
@@ -189,14 +190,6 @@ def _csv(path: Path, asked: Asked, form: Form, draft: Path) -> _Table:
         Setting("data.encoding", encoding, "as asked" if asked.encoding else seen),
     ]
     return _Table(columns, f"a copy of {path.name}", found)
-
-
-def _delimiter(text: str) -> str:
-    """Detect the delimiter from the header alone, since the commas and quotes of essays mislead."""
-    try:
-        return csv.Sniffer().sniff(text.partition("\n")[0], training_csv.DELIMITERS).delimiter
-    except csv.Error:
-        return ","
 
 
 def _columns(path: Path, rows: Iterator[list[str]]) -> list[_Column]:
@@ -213,6 +206,8 @@ def _columns(path: Path, rows: Iterator[list[str]]) -> list[_Column]:
     for row in rows:
         for column, text in zip(columns, row, strict=False):
             column.add(text)
+    if not any(column.filled for column in columns):
+        raise UserError(f"{path} has a header and no rows; add essays to it")
     return [column for column in columns if column.name]
 
 

@@ -3,7 +3,6 @@
 Formats are CSV, TSV, workbooks, JSON lines and Parquet. Training data is read by `training_csv`, which is stricter.
 """
 
-import csv
 import io
 import json
 import os
@@ -21,7 +20,7 @@ import pyarrow.parquet as pq
 from redacoes.errors import FileError, UserError, first_line, nearest
 from redacoes.essays import training_csv, workbook
 from redacoes.essays.cleaning import clean
-from redacoes.essays.text_files import asked_form, encoding_of
+from redacoes.essays.text_files import asked_form, delimiter_of, encoding_of
 
 STDIN = "-"
 ROWS = 1024  # maximum for a window
@@ -253,25 +252,12 @@ class EssayFile:
                 message = f"{self.name} is not {self._encoding} text; --encoding names another"
                 raise FileError(message, "encoding") from error
 
-    def _separator(self) -> str:
-        """Return the delimiter with which the header has the essay's column.
-
-        If none has it, return the one that gives the most columns, so that a message can list them.
-        """
-        start = self._file.peek(4096)[:4096].decode(self._encoding, "replace")
-        header = next(iter(start.splitlines()), "")
-
-        def columns(delimiter: str) -> tuple[bool, int]:
-            names = [name.strip() for name in next(csv.reader([header], delimiter=delimiter), [])]
-            return self.column in names, len(names)
-
-        return max(training_csv.DELIMITERS, key=columns)
-
     def _csv(self) -> Iterator[tuple[Any, str] | Reject]:
         if self._sheet:
             rows = self._sheet.rows()
         else:
-            self._delimiter = self._delimiter or self._separator()
+            start = self._file.peek(4096)[:4096].decode(self._encoding, "replace")
+            self._delimiter = self._delimiter or delimiter_of(start, {self.column})
             rows = training_csv.rows(self._lines(), self._delimiter, self.name)
         first = next(rows, None)
         if first is None:

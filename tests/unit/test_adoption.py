@@ -135,6 +135,26 @@ def test_any_usual_delimiter_and_encoding(adopt: Look, delimiter: str, encoding:
     assert len(found.essays) == 60
 
 
+@pytest.mark.parametrize(
+    ("header", "asked", "columns"),
+    [
+        ("Nome, turma;Redação;Nota", {}, ("Redação", "Nota")),
+        ("tema;texto;nota, de 0 a 10", {}, ("texto", "nota, de 0 a 10")),
+        ("\r\n\r\nAluno, turma;Redação;Nota", {}, ("Redação", "Nota")),
+        ("Redação, na íntegra;Nota", {}, ("Redação, na íntegra", "Nota")),
+        ("a, b, c;essay;d, e", {"essay": "essay", "score": "d, e"}, ("essay", "d, e")),
+    ],
+)
+def test_a_comma_in_the_header_divides_no_columns(
+    adopt: Look, header: str, asked: dict[str, str], columns: tuple[str, str]
+) -> None:
+    before = ["x"] * (header.count(";") - 1)
+    found = adopt(f"{header}\r\n{text([[*before, essay, n % 11] for n, essay in enumerate(ESSAYS)], ';')}", **asked)
+    assert found.values["data.delimiter"] == ";"
+    assert (found.values["data.essay_column"], found.values["data.score_column"]) == columns
+    assert len(found.essays) == 60
+
+
 SCORES = [number % 11 for number in range(60)]
 UNSURE = {
     "two columns of essays": (
@@ -159,6 +179,8 @@ UNSURE = {
         table(texto=ESSAYS, nota=[*SCORES[:53], *[""] * 7]),
         "7 of 60 rows cannot be used; the first: a.csv, line ",
     ),
+    "no rows": (table(texto=[], nota=[]), "a.csv has a header and no rows; add essays to it"),
+    "empty rows": (table(texto=["", ""], nota=["", ""]), "a.csv has a header and no rows; add essays to it"),
     "one column": ([["texto"], ["a"]], "a.csv has no two columns"),
     "twice": ([["texto", "texto", "nota"], ["a", "b", 1]], "the column 'texto' appears twice"),
     "few": (table(texto=ESSAYS[:2], nota=[1, 2]), "split: "),
