@@ -211,7 +211,7 @@ def _columns(path: Path, rows: Iterator[list[str]]) -> list[_Column]:
     return [column for column in columns if column.name]
 
 
-def _asked(path: Path, what: str, name: str, columns: Sequence[_Column]) -> _Column:
+def _asked(path: Path, name: str, columns: Sequence[_Column]) -> _Column:
     known = [column.name for column in columns]
     if name not in known:
         raise UserError(f"{path} has no column {name!r} among {', '.join(map(repr, known))}{nearest(name, known)}")
@@ -222,7 +222,7 @@ def _choose(path: Path, what: str, asked: str | None, columns: Sequence[_Column]
     """Return the column of the essay or the score. Raises UserError if it is ambiguous."""
     key = f"data.{what}_column"
     if asked:
-        return Setting(key, _asked(path, what, asked, columns).name, "as asked")
+        return Setting(key, _asked(path, asked, columns).name, "as asked")
     if what == "essay":
         texts = [column for column in columns if not column.is_of_numbers and column.is_of_own_values]
         fit = [column for column in texts if column.length >= LONG] or [
@@ -253,7 +253,7 @@ def _group(path: Path, asked: str | None, columns: Sequence[_Column]) -> Setting
     if asked == "":
         return Setting(key, None, "as asked")
     if asked:
-        return Setting(key, _asked(path, "group", asked, columns).name, "as asked")
+        return Setting(key, _asked(path, asked, columns).name, "as asked")
     named = sorted((rank(column.name, "group"), place) for place, column in enumerate(columns))
     if named and named[0][0] < UNNAMED:
         column = columns[named[0][1]]
