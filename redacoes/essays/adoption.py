@@ -19,7 +19,7 @@ from redacoes.essays import training_csv, workbook
 from redacoes.essays.columns import UNNAMED, rank
 from redacoes.essays.splits import assign
 from redacoes.essays.summary import gather
-from redacoes.essays.text_files import Form, asked_form, encoding_of
+from redacoes.essays.text_files import Form, asked_form, delimiter_of, encoding_of
 from redacoes.formatting import beginning
 from redacoes.params import Data, Params
 
@@ -73,7 +73,7 @@ class _Column:
     filled: int = 0
     characters: int = 0
     numbers: int = 0
-    highest: Decimal = Decimal(0)
+    highest: dict[int, Decimal] = field(default_factory=lambda: dict.fromkeys(SCALES, Decimal(0)))  # as read on each
     first: str = ""
     values: set[str] = field(default_factory=set)
 
@@ -88,12 +88,12 @@ class _Column:
             self.values.add(text if len(text) <= SHORT else str(hash(text)))  # a hash needs less memory than an essay
         if len(text) <= SHORT:
             try:
-                number = Decimal(text.replace(",", "."))
+                numbers = {scale: training_csv.number_of(text, scale) for scale in SCALES}
             except InvalidOperation:
                 return
-            if number.is_finite():
+            if all(map(Decimal.is_finite, numbers.values())):
                 self.numbers += 1
-                self.highest = max(self.highest, number)
+                self.highest = {scale: max(self.highest[scale], number) for scale, number in numbers.items()}
 
     @property
     def length(self) -> float:
@@ -180,7 +180,8 @@ def _csv(path: Path, asked: Asked, form: Form, draft: Path) -> _Table:
         file.seek(0)
         codec = form.codec or encoding_of(file)
         encoding = asked.encoding or codec.removesuffix("-sig")
-        delimiter = form.delimiter or _delimiter(start.decode(codec, "replace"))
+        wanted = {asked.essay, asked.score, asked.group} - {""}
+        delimiter = form.delimiter or delimiter_of(start.decode(codec, "replace"), wanted)
         with TextIOWrapper(file, codec, errors="replace", newline="") as lines:
             columns = _columns(path, (fields for _, fields in training_csv.rows(lines, delimiter, str(path))))
     seen = "its bytes are not UTF-8" if encoding == "cp1252" else "its bytes"
@@ -189,14 +190,6 @@ def _csv(path: Path, asked: Asked, form: Form, draft: Path) -> _Table:
         Setting("data.encoding", encoding, "as asked" if asked.encoding else seen),
     ]
     return _Table(columns, f"a copy of {path.name}", found)
-
-
-def _delimiter(text: str) -> str:
-    """Detect the delimiter from the header alone, since the commas and quotes of essays mislead."""
-    try:
-        return csv.Sniffer().sniff(text.partition("\n")[0], training_csv.DELIMITERS).delimiter
-    except csv.Error:
-        return ","
 
 
 def _columns(path: Path, rows: Iterator[list[str]]) -> list[_Column]:
@@ -213,10 +206,12 @@ def _columns(path: Path, rows: Iterator[list[str]]) -> list[_Column]:
     for row in rows:
         for column, text in zip(columns, row, strict=False):
             column.add(text)
+    if not any(column.filled for column in columns):
+        raise UserError(f"{path} has a header and no rows; add essays to it")
     return [column for column in columns if column.name]
 
 
-def _asked(path: Path, what: str, name: str, columns: Sequence[_Column]) -> _Column:
+def _asked(path: Path, name: str, columns: Sequence[_Column]) -> _Column:
     known = [column.name for column in columns]
     if name not in known:
         raise UserError(f"{path} has no column {name!r} among {', '.join(map(repr, known))}{nearest(name, known)}")
@@ -227,7 +222,7 @@ def _choose(path: Path, what: str, asked: str | None, columns: Sequence[_Column]
     """Return the column of the essay or the score. Raises UserError if it is ambiguous."""
     key = f"data.{what}_column"
     if asked:
-        return Setting(key, _asked(path, what, asked, columns).name, "as asked")
+        return Setting(key, _asked(path, asked, columns).name, "as asked")
     if what == "essay":
         texts = [column for column in columns if not column.is_of_numbers and column.is_of_own_values]
         fit = [column for column in texts if column.length >= LONG] or [
@@ -258,7 +253,7 @@ def _group(path: Path, asked: str | None, columns: Sequence[_Column]) -> Setting
     if asked == "":
         return Setting(key, None, "as asked")
     if asked:
-        return Setting(key, _asked(path, "group", asked, columns).name, "as asked")
+        return Setting(key, _asked(path, asked, columns).name, "as asked")
     named = sorted((rank(column.name, "group"), place) for place, column in enumerate(columns))
     if named and named[0][0] < UNNAMED:
         column = columns[named[0][1]]
@@ -277,10 +272,11 @@ def _group(path: Path, asked: str | None, columns: Sequence[_Column]) -> Setting
 
 
 def _scale(path: Path, asked: Asked, scores: _Column) -> Setting:
-    key, highest = "data.score_scale", scores.highest
+    key = "data.score_scale"
     if asked.scale:
         return Setting(key, asked.scale, "as asked")
-    scale = next((scale for scale in SCALES if highest <= scale), None)
+    scale = next((scale for scale in SCALES if scores.highest[scale] <= scale), None)
+    highest = scores.highest[scale or SCALES[-1]]
     if scale is None:
         raise UserError(f"{path}: a score is {highest}, and no exam's scale goes so far; --scale gives the highest one")
     other = f"; --scale where it can hold no more than {highest}" if highest <= scale / 2 else ""

@@ -3,7 +3,6 @@
 Formats are CSV, TSV, workbooks, JSON lines and Parquet. Training data is read by `training_csv`, which is stricter.
 """
 
-import csv
 import io
 import json
 import os
@@ -21,7 +20,7 @@ import pyarrow.parquet as pq
 from redacoes.errors import FileError, UserError, first_line, nearest
 from redacoes.essays import training_csv, workbook
 from redacoes.essays.cleaning import clean
-from redacoes.essays.text_files import asked_form, encoding_of
+from redacoes.essays.text_files import asked_form, delimiter_of, encoding_of
 
 STDIN = "-"
 ROWS = 1024  # maximum for a window
@@ -30,7 +29,7 @@ BATCH = 256  # rows of Parquet read at once
 SUFFIXES = {".csv": "csv", ".tsv": "csv", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet"}
 SUFFIXES |= dict.fromkeys(workbook.SUFFIXES, "csv")  # workbooks are read as CSV
 NAMED = ".csv, .tsv, .xlsx, .ods, .jsonl or .parquet"  # suffixes that messages name
-RAW = "json"  # the column that carries a line of JSON unchanged
+RAW = "json"  # the column that carries a line of JSON
 # columns that scoring adds
 ADDED = re.compile(r"(predicted|expected|low|high)(_points)?|confidence|p_\d+|tokens|truncated")
 
@@ -253,25 +252,12 @@ class EssayFile:
                 message = f"{self.name} is not {self._encoding} text; --encoding names another"
                 raise FileError(message, "encoding") from error
 
-    def _separator(self) -> str:
-        """Return the delimiter with which the header has the essay's column.
-
-        If none has it, return the one that gives the most columns, so that a message can list them.
-        """
-        start = self._file.peek(4096)[:4096].decode(self._encoding, "replace")
-        header = next(iter(start.splitlines()), "")
-
-        def columns(delimiter: str) -> tuple[bool, int]:
-            names = [name.strip() for name in next(csv.reader([header], delimiter=delimiter), [])]
-            return self.column in names, len(names)
-
-        return max(training_csv.DELIMITERS, key=columns)
-
     def _csv(self) -> Iterator[tuple[Any, str] | Reject]:
         if self._sheet:
             rows = self._sheet.rows()
         else:
-            self._delimiter = self._delimiter or self._separator()
+            start = self._file.peek(4096)[:4096].decode(self._encoding, "replace")
+            self._delimiter = self._delimiter or delimiter_of(start, {self.column})
             rows = training_csv.rows(self._lines(), self._delimiter, self.name)
         first = next(rows, None)
         if first is None:
@@ -324,7 +310,7 @@ class EssayFile:
                     fault = self._fault(row[self.column])
                 else:
                     fault = Fault("missing", f"no {self.column!r}{nearest(self.column or '', row)}")
-            yield Reject(number, *fault, line) if fault else (line, row[self.column])
+            yield Reject(number, *fault, line) if fault else (_encodable(line, row), row[self.column])
 
     def _parquet(self) -> Iterator[tuple[Any, str] | Reject]:
         try:
@@ -355,6 +341,13 @@ class EssayFile:
                 raise FileError(message, "damaged") from error
 
         return items()
+
+
+def _encodable(line: str, row: dict[str, Any]) -> str:
+    """Return a line of JSON, with a question mark for each lone surrogate: no file of scores could hold one."""
+    if "\\ud" not in line.lower():
+        return line
+    return json.dumps(row, ensure_ascii=False).encode("utf-8", "replace").decode()
 
 
 def _is_text(kind: pa.DataType) -> bool:

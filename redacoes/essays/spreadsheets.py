@@ -132,11 +132,12 @@ def _brazilian(value: Any) -> str:
         return "VERDADEIRO" if value else "FALSO"
     if isinstance(value, Real | Decimal):
         return str(value).replace(".", ",")
-    return harmless(_encodable(str(value)))
+    return harmless(str(value))
 
 
 def harmless(text: str) -> str:
-    """Return a text, with an apostrophe in front if a spreadsheet would run it as a formula."""
+    """Return a text that can be encoded, with an apostrophe in front if a spreadsheet would run it as a formula."""
+    text = _encodable(text)
     return f"'{text}" if text.startswith(FORMULA) and not _is_number(text) else text
 
 

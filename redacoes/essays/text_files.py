@@ -1,8 +1,10 @@
 """Encoding and delimiter of a text file: detected, or given by the user."""
 
 import codecs
+import csv
 import io
 import re
+from collections.abc import Container
 from typing import IO, NamedTuple
 
 from redacoes.errors import UserError
@@ -47,6 +49,25 @@ def asked_form(name: str, is_workbook: bool, sheet: str | None, delimiter: str |
         return Form(divides, None if encoding is None else training_csv.codec(encoding))
     except LookupError as error:
         raise UserError(f"--encoding is {encoding!r}, which Python does not know as a text encoding") from error
+
+
+def delimiter_of(start: str, wanted: Container[str | None]) -> str:
+    """Detect the delimiter of a CSV from its header alone, since the commas and quotes of essays mislead.
+
+    It is the one with which the header has the most columns that are wanted, then the one with the most columns, so
+    that a message can list them. Of two such it is a semicolon or a tab, since a comma also occurs within a name.
+
+    Args:
+        start: The beginning of the file.
+        wanted: Names of columns, as far as they are known.
+    """
+    header = next(filter(None, start.splitlines()), "")
+
+    def columns(delimiter: str) -> tuple[int, int, bool]:
+        names = [name.strip() for name in next(csv.reader([header], delimiter=delimiter), [])]
+        return sum(name in wanted for name in names), len(names), len(names) > 1 and delimiter in ";\t"
+
+    return max(training_csv.DELIMITERS, key=columns)
 
 
 def encoding_of(file: IO[bytes]) -> str:

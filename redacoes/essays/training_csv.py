@@ -3,6 +3,7 @@
 import codecs
 import csv
 import json
+import re
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from redacoes.params import Data
 
 MAX_FIELD = 1_000_000  # characters in a field; a longer one means an open quote
 DELIMITERS = ",;\t|"  # candidates for detection
+THOUSANDS = re.compile(r"[1-9]\d{0,2}(\.\d{3})+(,\d+)?")  # a number as Brazilians write one from 1.000 on
 CONTAINERS = {
     b"PK\x03\x04": "a ZIP or Excel file",
     b"\x1f\x8b": "a gzip file",
@@ -109,10 +111,27 @@ def read(path: str | Path, data: Data) -> Iterator[Essay | Dropped]:
         raise UserError(f"{path}: no row is valid, so none is left; the first: {fault}")
 
 
+def number_of(text: str, scale: float) -> Decimal:
+    """Return the number that `text` is on a scale of 0 to `scale`. It may be outside, infinite or no number (NaN).
+
+    A decimal comma is read as a point. A point before three digits divides off thousands where they cannot be decimals,
+    as in 1.000,5, and where the scale goes so far: 1.000 is a thousand on a scale to 1000, and 1.500 is one and a half
+    on a scale to 10.
+
+    Raises:
+        InvalidOperation: `text` is not a number.
+    """
+    if THOUSANDS.fullmatch(text):
+        number = Decimal(text.replace(".", "").replace(",", "."))
+        if number <= Decimal(str(scale)) or "," in text or text.count(".") > 1:
+            return number
+    return Decimal(text.replace(",", "."))
+
+
 def parse_score(text: str, data: Data) -> int:
     """Convert `text` to a score from 0 to ``max_score``.
 
-    A decimal comma is read as a point. The arithmetic is exact, so 3.5 is exactly half way.
+    `number_of` reads it. The arithmetic is exact, so 3.5 is exactly half way.
 
     Raises:
         InvalidRowError: `text` is empty, not a finite number, outside the scale, or not whole although
@@ -123,7 +142,7 @@ def parse_score(text: str, data: Data) -> int:
     if not text:
         raise InvalidRowError("score_missing", column, "the score is missing; fill it in or remove the row")
     try:
-        number = Decimal(text.replace(",", "."))
+        number = number_of(text, data.score_scale)
     except InvalidOperation:
         raise InvalidRowError(
             "score_not_a_number", column, f"{text!r} is not a number; correct it or remove the row"

@@ -5,6 +5,7 @@ calamine aborts its process if it cannot allocate them.
 """
 
 import csv
+import errno
 import io
 import json
 import resource
@@ -68,24 +69,13 @@ def read(path: str | Path, sheet: str | None = None) -> Sheet:
         sheet: Name of the sheet; None for the first that is not empty.
 
     Raises:
-        FileError: It is damaged, has a password, is empty, or exceeds `MEMORY`, `SECONDS` or `LARGEST`.
+        FileError: It is damaged, has a password, is empty, or exceeds `MEMORY`, `SECONDS` or `LARGEST`; or the child
+            fails for another reason, which the message gives.
         UserError: It has no such sheet.
     """
-    command = [
-        sys.executable,
-        "-m",
-        "redacoes.essays.workbook",
-        str(Path(path).absolute()),
-        *([sheet] if sheet else []),
-    ]
     with ExitStack() as opened:
         content = opened.enter_context(tempfile.TemporaryFile())
-        home = Path(__file__).parents[1]
-        done = subprocess.run(command, stdout=content, stderr=subprocess.PIPE, cwd=home, check=False)
-        try:
-            found = json.loads(done.stderr)
-        except ValueError:  # a limit ended the child
-            raise FileError(f"{path} is too large a workbook; export the sheet as CSV", "too_much") from None
+        found = _ask(path, sheet, content)
         if "fault" in found:
             raise FileError(f"{path} cannot be read ({found['fault']}); export the sheet as CSV", "damaged_workbook")
         if sheet and sheet not in found["names"]:
@@ -96,6 +86,30 @@ def read(path: str | Path, sheet: str | None = None) -> Sheet:
         content.seek(0)
         opened.pop_all()  # the caller closes it
     return Sheet(content, found["name"], [name for name in found["names"] if name != found["name"]])
+
+
+def _ask(path: str | Path, sheet: str | None, content: IO[bytes]) -> dict[str, Any]:
+    """Return what a child says of a workbook, whose sheet it writes to `content`: see `_convert`."""
+    home = Path(__file__).parents[2]  # of the package
+    with tempfile.TemporaryFile() as answer:  # not stderr, where Python says what it likes
+        place = answer.fileno()
+        command = [sys.executable, "-m", "redacoes.essays.workbook", str(place), str(Path(path).absolute())]
+        done = subprocess.run(
+            [*command, *([sheet] if sheet else [])],
+            stdout=content,
+            stderr=subprocess.PIPE,
+            cwd=home,
+            pass_fds=[place],
+            check=False,
+        )
+        answer.seek(0)
+        found: dict[str, Any] = json.loads(answer.read() or "{}")
+    if done.returncode < 0 or "too_much" in found:  # the limits on memory and time end it by a signal
+        raise FileError(f"{path} is too large a workbook; export the sheet as CSV", "too_much")
+    if not found:
+        reason = (done.stderr.decode(errors="replace").splitlines() or [f"exit status {done.returncode}"])[-1]
+        raise FileError(f"{path} cannot be read ({reason}); export the sheet as CSV", "unread_workbook", reason=reason)
+    return found
 
 
 def _text(value: Any) -> str:
@@ -123,8 +137,19 @@ def _convert(path: str, wanted: str | None) -> dict[str, Any]:
     return {"names": names, "name": name}
 
 
-if __name__ == "__main__":
+def _main(answer: int, path: str, wanted: str | None = None) -> None:
+    """Write the sheet to stdout, and what `read` needs to know of it to the descriptor `answer`."""
     for limit, most in ((resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_CPU, SECONDS), (resource.RLIMIT_FSIZE, LARGEST)):
         resource.setrlimit(limit, (most, most))
-    told = _convert(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else None)
-    print(json.dumps(told), file=sys.stderr)
+    try:
+        told = _convert(path, wanted)
+    except (MemoryError, OSError) as error:
+        if isinstance(error, OSError) and error.errno != errno.EFBIG:
+            raise
+        told = {"too_much": True}
+    with open(answer, "w", encoding="utf-8") as file:
+        json.dump(told, file)
+
+
+if __name__ == "__main__":
+    _main(int(sys.argv[1]), *sys.argv[2:])

@@ -98,6 +98,7 @@ class Output:
     def part(self, window: Window, digest: str) -> tuple[Path, bool]:
         """Return the file of the next window's scores, and whether it is there already."""
         key = blake2b(digest.encode(), digest_size=16)
+        key.update(json.dumps(window.texts).encode())  # of what is carried along, another column may be the essay
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, window.carried.schema) as stream:
             stream.write_table(window.carried.combine_chunks())
@@ -214,7 +215,7 @@ def _write_csv(draft: Path, parts: Sequence[Path], carried: pa.Schema | None, de
 
 
 def _names(parts: Sequence[Path], carried: pa.Schema | None) -> list[str]:
-    return list(_kinds(parts)) if carried is None else carried.names
+    return _schema(parts).names if carried is None else carried.names
 
 
 def _for_excel(parts: Sequence[Path], carried: pa.Schema | None) -> tuple[list[str], Iterator[list[Any]]]:
@@ -245,11 +246,11 @@ def _write_xlsx(draft: Path, parts: Sequence[Path], carried: pa.Schema | None) -
 
 
 def _write_parquet(draft: Path, parts: Sequence[Path], carried: pa.Schema | None) -> None:
-    kinds = _kinds(parts) if carried is None else {}
+    schema = _schema(parts) if carried is None else None
     writer: pq.ParquetWriter | None = None
     try:
         for table in _tables(parts):
-            whole = _expand(table, kinds) if carried is None else table
+            whole = _expand(table, schema) if schema else table
             writer = writer or pq.ParquetWriter(draft, whole.schema, compression="zstd")
             writer.write_table(whole)
     finally:
@@ -257,28 +258,37 @@ def _write_parquet(draft: Path, parts: Sequence[Path], carried: pa.Schema | None
             writer.close()
 
 
-def _kinds(parts: Sequence[Path]) -> dict[str, set[type]]:
-    """Return the types of values under each name in rows of JSON, by the order in which the names are met first."""
+def _schema(parts: Sequence[Path]) -> pa.Schema:
+    """Return the columns of rows of JSON, by the order in which their names are met first.
+
+    A column has one type in the whole file: what has no one simple type, or loses digits in it, is text.
+    """
     kinds: dict[str, set[type]] = {}
+    largest: dict[str, int] = {}
     for row, _ in _objects(parts, None):
         for name, value in row.items():
             kinds.setdefault(name, set()).update([] if value is None else [type(value)])
-    return kinds
+            if isinstance(value, int):
+                largest[name] = max(largest.get(name, 0), value, -value - 1)
+    return pa.schema([(name, _type(types, largest.get(name, 0))) for name, types in kinds.items()])
 
 
-def _expand(table: pa.Table, kinds: dict[str, set[type]]) -> pa.Table:
-    """Return a table whose rows of JSON are columns: what has no one simple type stays JSON."""
+def _type(kinds: set[type], largest: int) -> pa.DataType:
+    """Return the type of a column with values of these types, and integers of at most this size."""
+    if kinds == {float} or (kinds == {int, float} and largest <= 2**53):
+        return pa.float64()
+    if kinds == {int} and largest < 2**63:
+        return pa.int64()
+    return pa.bool_() if kinds == {bool} else pa.string()
+
+
+def _expand(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return a table whose rows of JSON are columns: in one of text, what is not text stays JSON."""
     rows = [json.loads(text) for text in table.column(RAW).to_pylist()]
     columns = {}
-    for name, types in kinds.items():
-        values = [row.get(name) for row in rows]
-        simple = {frozenset([bool]): pa.bool_(), frozenset([int]): pa.int64(), frozenset([str]): pa.string()}
-        kind = pa.float64() if types in ({float}, {int, float}) else simple.get(frozenset(types))
-        if kind == pa.int64() and any(abs(value) >= 2**63 for value in values if value is not None):
-            kind = None
-        if kind is None:
-            values, kind = [None if value is None else _cell(value) for value in values], pa.string()
-        columns[name] = pa.array(values, kind)
+    for field in schema:
+        values = [row.get(field.name) for row in rows]
+        columns[field.name] = pa.array(map(_cell, values) if field.type == pa.string() else values, field.type)
     return pa.table({**columns, **{name: table.column(name) for name in table.column_names[1:]}})
 
 

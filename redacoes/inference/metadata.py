@@ -4,7 +4,7 @@
 are written into the `config.json` of a folder that is published or exported, under one key of the project's own.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from subprocess import run
@@ -16,7 +16,7 @@ from redacoes.evaluation.ordinal import ProportionalOdds
 from redacoes.files import read_object
 from redacoes.layout import PARAMS, SCORER, SPLITS, SURFACE
 from redacoes.learning.text_regression import FILES, TextRegression
-from redacoes.params import RENAMED
+from redacoes.params import RENAMED, Tokenize
 from redacoes.tracking.revisions import WORKSPACE, Folder, Revision
 from redacoes.tracking.staleness import stale
 
@@ -24,6 +24,14 @@ KEY = "redacoes"
 DECISION = "decision.json"  # in a model's folder, or beside it
 SEEN = ("max_length", "truncation")  # of a long essay
 SCALE = ("score_scale", "max_score")
+CUTS = get_args(Tokenize.model_fields["truncation"].annotation)
+ANEW = "correct it, or get the model anew"
+LEGAL: dict[str, tuple[Callable[[Any], bool], str]] = {  # by name: whether a value is, and what it must be
+    "max_length": (lambda value: type(value) is int and value >= 8, "a whole number from 8 on"),
+    "truncation": (lambda value: value in CUTS, f"{', '.join(CUTS[:-1])} or {CUTS[-1]}"),
+    "score_scale": (lambda value: type(value) in (int, float) and 0 < value < 1e300, "a number above 0"),
+    "max_score": (lambda value: type(value) is int and value >= 1, "a whole number from 1 on"),
+}
 
 
 def of_revision(revision: Revision) -> dict[str, Any]:
@@ -102,9 +110,7 @@ def load_decision(folder: Path) -> Decision:
     """
     for path in (folder / DECISION, folder / "config.json", folder.parent / DECISION):
         if path.is_file():
-            values: Any = read_object(path)
-            if path.name != DECISION:
-                values = (values.get(KEY) or {}).get("decision")
+            values: Any = read_object(path) if path.name == DECISION else _own(folder).get("decision")
             if values is not None:
                 return _decision(values, path)
     raise UserError(f"{folder} has no {DECISION}, in it or beside it; `dvc repro` writes models/{DECISION}")
@@ -147,6 +153,9 @@ def load_tokenize(folder: Path) -> dict[str, Any]:
 
     Returns:
         The two, or nothing where neither file knows.
+
+    Raises:
+        UserError: One of the two is missing, or is not legal.
     """
     return _recorded(folder, "tokenize", ("tokenize", "tokenize"), SEEN)
 
@@ -155,7 +164,7 @@ def load_points(folder: Path) -> float | None:
     """Return how many points of the file that was learnt from one step of the model's score stands for.
 
     That is 100 where the file has 0 to 1000 and the model 0 to 10, 1 where both are the same, and None where it is not
-    known. It stands where `load_tokenize` finds what it returns.
+    known. It stands where `load_tokenize` finds what it returns, and the same errors are raised.
     """
     found = _recorded(folder, "scale", ("prepare", "data"), SCALE)
     return found["score_scale"] / found["max_score"] if found else None
@@ -170,11 +179,33 @@ def _recorded(folder: Path, key: str, locked: tuple[str, str], names: Sequence[s
         locked: The stage whose parameters `dvc.lock` has, and the section among them.
         names: Those to return.
     """
-    values = (read_object(folder / "config.json").get(KEY) or {}).get(key)
+    values, path = _own(folder).get(key), f"{folder / 'config.json'}: {KEY}.{key}"
     project, (stage, section) = Folder(folder.absolute().parents[1]), locked
     if values is None and folder.absolute().parts[-2:] == SCORER.parts and project.holds("dvc.lock"):
+        path = f"dvc.lock: {section}"
         values = project.lock.get(stage, {}).get("params", {}).get(PARAMS, {}).get(section)
-    return {name: values[name] for name in names} if values else {}
+    if values is None:
+        return {}
+    _require_object(values, path)
+    for name in names:
+        is_legal, wanted = LEGAL[name]
+        if not is_legal(values.get(name)):
+            found = f"is {values[name]!r}" if name in values else "is missing"
+            raise UserError(f"{path}.{name} {found}, and must be {wanted}; {ANEW}")
+    return {name: values[name] for name in names}
+
+
+def _own(folder: Path) -> dict[str, Any]:
+    """Return what the configuration of the model in `folder` has under `KEY`: nothing where it lacks the key."""
+    path = folder / "config.json"
+    values = read_object(path).get(KEY, {})
+    _require_object(values, f"{path}: {KEY}")
+    return dict(values)
+
+
+def _require_object(values: Any, name: str) -> None:
+    if not isinstance(values, dict):
+        raise UserError(f"{name} is {values!r}, and must be an object; {ANEW}")
 
 
 def _decision(values: Any, path: Path) -> Decision:

@@ -304,13 +304,18 @@ def tokenization(folder: Path, name: str | Path) -> tuple[Any, Any, Tokenize]:
         name: As the user named it.
 
     Raises:
-        UserError: One of them is damaged, or the tokenizer is not the encoder's.
+        UserError: One of them is damaged, the tokenizer is not the encoder's, or the encoder cannot see so much.
     """
     config, tokenizer = checkpoint.load_config(folder), checkpoint.load_tokenizer(folder)
     checkpoint.require_own_tokenizer(folder, config, tokenizer)
     longest, known = checkpoint.positions(config), metadata.load_tokenize(folder)
     if not known:
         warn(f"{name} does not say what it saw of a long essay: the first {longest} tokens are used")
+    elif known["max_length"] > longest:
+        raise UserError(
+            f"{name}: tokenize.max_length is {known['max_length']}, and the encoder has positions for {longest} "
+            f"tokens; {metadata.ANEW}"
+        )
     return config, tokenizer, Tokenize(**{"max_length": longest, "truncation": "head", **known}, batch_size=WINDOW)
 
 

@@ -246,6 +246,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "A planilha está danificada, ou tem senha; exporte-a como CSV.",
         "The workbook is damaged or has a password; export it as CSV.",
     ),
+    "file_unread_workbook": (
+        "A planilha não pôde ser lida ({reason}); exporte a aba como CSV.",
+        "The workbook cannot be read ({reason}); export the sheet as CSV.",
+    ),
     "file_too_much": (
         "A planilha é grande demais; exporte a aba como CSV.",
         "The workbook is too large; export the sheet as CSV.",

@@ -87,6 +87,24 @@ def test_what_excel_writes_in_brazil(adopt: Look) -> None:
     assert [essay.score for essay in found.essays[:4]] == [0, 1, 1, 2]
 
 
+@pytest.mark.parametrize(
+    ("scores", "asked", "scale", "told", "rounding", "read"),
+    [
+        (["660", "1.000", "0"], {}, 1000, "the highest score is 1000", "half_up", [7, 10, 0]),
+        (["600", "1.000,00", "0"], {}, 1000, "the highest score is 1000.00", "error", [6, 10, 0]),
+        (["1.000", "600", "0"], {"scale": 1000.0}, 1000, "as asked", "error", [10, 6, 0]),
+        (["9.500", "1.000", "0"], {}, 10, "the highest score is 9.500", "half_up", [10, 1, 0]),
+    ],
+)
+def test_a_point_for_thousands_is_none_for_decimals(
+    adopt: Look, scores: list[str], asked: dict[str, float], scale: float, told: str, rounding: str, read: list[int]
+) -> None:
+    found = adopt(text(table(texto=ESSAYS, nota=scores * 20), ";"), **asked)
+    assert (found.values["data.score_scale"], found.values["data.rounding"]) == (scale, rounding)
+    assert found.why["data.score_scale"] == told
+    assert [essay.score for essay in found.essays[:3]] == read
+
+
 @pytest.mark.parametrize("suffix", [".xlsx", ".ods"])
 def test_a_workbook_of_the_enem(adopt: Look, tmp_path: Path, suffix: str) -> None:
     rows = table(
@@ -118,6 +136,26 @@ def test_any_usual_delimiter_and_encoding(adopt: Look, delimiter: str, encoding:
     assert len(found.essays) == 60
 
 
+@pytest.mark.parametrize(
+    ("header", "asked", "columns"),
+    [
+        ("Nome, turma;Redação;Nota", {}, ("Redação", "Nota")),
+        ("tema;texto;nota, de 0 a 10", {}, ("texto", "nota, de 0 a 10")),
+        ("\r\n\r\nAluno, turma;Redação;Nota", {}, ("Redação", "Nota")),
+        ("Redação, na íntegra;Nota", {}, ("Redação, na íntegra", "Nota")),
+        ("a, b, c;essay;d, e", {"essay": "essay", "score": "d, e"}, ("essay", "d, e")),
+    ],
+)
+def test_a_comma_in_the_header_divides_no_columns(
+    adopt: Look, header: str, asked: dict[str, str], columns: tuple[str, str]
+) -> None:
+    before = ["x"] * (header.count(";") - 1)
+    found = adopt(f"{header}\r\n{text([[*before, essay, n % 11] for n, essay in enumerate(ESSAYS)], ';')}", **asked)
+    assert found.values["data.delimiter"] == ";"
+    assert (found.values["data.essay_column"], found.values["data.score_column"]) == columns
+    assert len(found.essays) == 60
+
+
 SCORES = [number % 11 for number in range(60)]
 UNSURE = {
     "two columns of essays": (
@@ -142,6 +180,8 @@ UNSURE = {
         table(texto=ESSAYS, nota=[*SCORES[:53], *[""] * 7]),
         "7 of 60 rows cannot be used; the first: a.csv, line ",
     ),
+    "no rows": (table(texto=[], nota=[]), "a.csv has a header and no rows; add essays to it"),
+    "empty rows": (table(texto=["", ""], nota=["", ""]), "a.csv has a header and no rows; add essays to it"),
     "one column": ([["texto"], ["a"]], "a.csv has no two columns"),
     "twice": ([["texto", "texto", "nota"], ["a", "b", 1]], "the column 'texto' appears twice"),
     "few": (table(texto=ESSAYS[:2], nota=[1, 2]), "split: "),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -135,6 +136,42 @@ def test_json_lines_keep_their_values_and_become_columns_where_they_must(command
     assert json.loads(table["nested"][0]) == {"a": [1, None]}
     assert table["big"][0] == str(2**70)
     assert Path("o.csv").read_text(encoding="utf-8").splitlines()[1].startswith('uma,1,"{""a"": [1, null]}",1,')
+
+
+def test_a_column_of_json_has_one_type_in_the_whole_file(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scoring_input, "ROWS", 2)
+    columns: dict[str, list[Any]] = {
+        "long": [1, 2, 2**64, None],
+        "least": [-(2**63), 1, 2, 2**63 - 1],
+        "exact": [1, 1.5, 2**53, None],
+        "digits": [1.5, None, 2**60 + 1, 3],
+        "late": [None, None, True, "x"],
+        "flags": [None, None, None, True],
+        "never": [None] * 4,
+    }
+    lines = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    Path("a.jsonl").write_text("\n".join(json.dumps({"essay": "uma", **line}) for line in lines), encoding="utf-8")
+    assert command("a.jsonl", "--out", "o.parquet")[0] == 0
+    found = pq.read_table("o.parquet")
+    assert [str(found.schema.field(name).type) for name in columns] == [
+        *("string", "int64", "double", "string", "string", "bool", "string")
+    ]
+    columns["long"] = ["1", "2", str(2**64), None]
+    columns["digits"] = ["1.5", None, str(2**60 + 1), "3"]
+    columns["late"] = [None, None, "true", "x"]
+    assert found.select(list(columns)).to_pydict() == columns
+
+
+@pytest.mark.parametrize("target", ["o.csv", "o.tsv", "o.jsonl", "o.parquet", "o.xlsx"])
+def test_half_a_character_of_a_field_becomes_a_question_mark(command: Command, target: str) -> None:
+    lines = [r'{"essay": "texto bom", "obs": "a\ud83d", "\uDC00": [{"\ud83d": "\ud83d"}], "whole": "\ud83d\ude00"}']
+    Path("a.jsonl").write_text("\n".join([*lines, r'{"essay": "a\ud83d", "obs": "b"}']), encoding="utf-8")
+    status, said = command("a.jsonl", "--out", target)
+    assert (status, "line 2: not utf-8 text" in said) == (0, True)
+    found = read(target) if target != "o.tsv" else pd.read_csv(target, sep="\t")
+    assert list(found)[:4] == ["essay", "obs", "?", "whole"]
+    assert list(found.iloc[0, [1, 3]]) == ["a?", "😀"]
+    assert found["?"][0] == ([{"?": "?"}] if target == "o.jsonl" else '[{"?": "?"}]')
 
 
 def test_parquet_keeps_its_types(command: Command) -> None:
@@ -432,6 +469,11 @@ def test_only_scores_of_the_same_rows_and_model_are_taken_when_a_run_goes_on(
     write("a.csv", table)
     assert "; 16 of them before" in command("a.csv", "--out", "o.csv", "--resume")[1]
     assert read("o.csv")["essay"][9] == "outro texto"
+
+    Path("o.csv").unlink()
+    stop_at(3, "o.csv")
+    assert "before" not in command("a.csv", "--out", "o.csv", "--resume", "--text-column", "turma")[1]
+    assert len(set(read("o.csv")["expected"])) == 1  # all essays are of one class
 
     Path("o.csv").unlink()
     stop_at(3, "o.csv")

@@ -12,7 +12,7 @@ import pytest
 
 from redacoes.errors import UserError
 from redacoes.essays import spreadsheets
-from redacoes.essays.spreadsheets import CELL, write_csv_br, write_xlsx
+from redacoes.essays.spreadsheets import CELL, write_csv, write_csv_br, write_xlsx
 from tests.support.workbooks import cells
 
 HEADER = ["aluno", "=nota"]
@@ -91,6 +91,11 @@ def test_a_csv_is_as_excel_reads_it_in_brazil(tmp_path: Path) -> None:
         "-2,5;10000000000000000\r\n"
         "?;\r\n"
     )
+
+
+def test_a_csv_for_programs_holds_no_lone_surrogate(tmp_path: Path) -> None:
+    write_csv(tmp_path / "a.csv", ["a\ud83d"], [["\ud83d"], [None]])
+    assert (tmp_path / "a.csv").read_text(encoding="utf-8-sig").split("\n")[:2] == ["a?", "?"]
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", "-a"])

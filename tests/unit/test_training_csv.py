@@ -46,6 +46,7 @@ FAULTS = {
     "infinite": ("essay,score\na,inf\n", {}, "'inf' is not a finite number"),
     "negative": ("essay,score\na,-1\n", {}, "'-1' is negative"),
     "above the scale": ("essay,score\na,640\n", {}, "'640' is above 10; set data.score_scale"),
+    "thousands above the scale": ("essay;score\na;1.000,5\n", {"delimiter": ";"}, "'1.000,5' is above 10; set data.score_scale"),
     "half point": ("essay,score\na,3.5\n", {}, "'3.5' is not a whole score from 0 to 10; set data.rounding"),
     "ragged row": ("essay,score\na,1\nb,2,3\n", {}, "line 3: 3 fields where the header has 2; correct the row, or put a field that holds ',' in quotes"),
     "unclosed quote": ('essay,score\na,1\n"b,2\nc,3\n', {}, "line 3: the quotes of this row cannot be read"),
@@ -125,6 +126,9 @@ def test_line_is_that_on_which_the_row_begins(tmp_path: Path) -> None:
     [
         ("5,0", 10, "error", 5), ("640", 1000, "half_up", 6), ("650", 1000, "half_up", 7), ("650", 1000, "half_even", 6),
         ("750", 1000, "half_even", 8), ("3.5", 10, "half_up", 4), ("100", 100, "error", 10), ("1e1", 10, "error", 10),
+        ("1.000", 1000, "half_up", 10), ("1.000,0", 1000, "error", 10), ("1.500", 10, "half_up", 2),
+        ("1.000", 10, "error", 1), ("640.000", 1000, "half_up", 6), ("0.500", 1000, "half_up", 0),
+        ("1.000", 1500, "half_up", 7), ("1.0000", 1000, "half_up", 0),
     ],
 )  # fmt: skip
 def test_scores(text: str, scale: float, rounding: str, score: int) -> None:
