@@ -19,12 +19,12 @@ def describe(revision: Revision) -> dict[str, Any]:
 
     Returns:
         ``revision``, ``commit`` (hash, date and subject; of HEAD for the workspace, None for what is not in git),
-        ``parameters``, ``data`` (file, hash, source, rows and splits), ``environment`` (packages that results depend
-        on), ``processor`` (the kind that made the weights, from `processor.kind`; None if the revision does not say),
-        ``metrics`` (of the test essays, with intervals), ``best_baseline`` (see
-        `comparison.with_best_baseline`; None if the revision has none), and, only for the workspace of a clone,
-        ``stale`` (reasons by stage), ``problems`` (of DVC's own files, with the remedy) and ``differs`` (see
-        `machines.told`).
+        ``parameters``, ``data`` (what the recorded run learnt from: file, hash, source, rows and splits),
+        ``environment`` (packages that results depend on), ``processor`` (the kind that made the weights, from
+        `processor.kind`; None if the revision does not say), ``metrics`` (of the test essays, with intervals),
+        ``best_baseline`` (see `comparison.with_best_baseline`; None if the revision has none), and, only for the
+        workspace of a clone, ``stale`` (reasons by stage), ``problems`` (of DVC's own files, with the remedy) and
+        ``differs`` (see `machines.told`).
 
     Raises:
         UserError: The revision lacks a file, or DVC cannot read it.
@@ -73,12 +73,11 @@ def _commit(revision: Revision) -> dict[str, str]:
 
 
 def _data(revision: Revision) -> dict[str, Any]:
-    csv = revision.yaml(PARAMS)["data"]["csv"]
     summary = revision.yaml(DATA)
     return {
-        "file": csv,
-        "md5": revision.hash_of("prepare", csv),
-        "from": _origin(revision, csv),
+        "file": revision.csv,
+        "md5": revision.hash_of("prepare", revision.csv),
+        "from": _origin(revision, revision.csv),
         "rows": summary["rows"],
         "splits": summary["splits"],
     }

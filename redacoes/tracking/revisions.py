@@ -130,8 +130,21 @@ class Revision:
     @cached_property
     def lock(self) -> dict[str, Any]:
         """The stages of `dvc.lock`, by name."""
-        stages: dict[str, Any] = self.yaml("dvc.lock")["stages"]
+        stages: dict[str, Any] = self.yaml("dvc.lock").get("stages") or {}
         return stages
+
+    @property
+    def csv(self) -> str:
+        """The file that the recorded run learnt from: `params.yaml` may name another that no run has read yet.
+
+        Raises:
+            UserError: `dvc.lock` has no run of `prepare`.
+        """
+        try:
+            file: str = self.lock["prepare"]["params"][PARAMS]["data"]["csv"]
+        except KeyError as error:
+            raise UserError(f"dvc.lock of {self.name} records no run of prepare; run dvc repro") from error
+        return file
 
     def hash_of(self, stage: str, path: str) -> str | None:
         """Return the hash that `dvc.lock` has of a stage's dependency or output, or None."""
@@ -145,12 +158,11 @@ class Revision:
 
     def require_same_data(self, other: "Revision") -> None:
         """Raise UserError unless both revisions learnt from the same bytes: a row id leads back to one file alone."""
-        files = [revision.yaml(PARAMS)["data"]["csv"] for revision in (self, other)]
-        mine, its = (revision.hash_of("prepare", file) for revision, file in zip((self, other), files, strict=True))
+        mine, its = (revision.hash_of("prepare", revision.csv) for revision in (self, other))
         if mine != its:
             raise UserError(
-                f"{self.name} was tested on essays of {files[0]} (md5 {mine}), and {other.name} on essays of "
-                f"{files[1]} (md5 {its}), so their metrics cannot be paired; run both on the same file"
+                f"{self.name} was tested on essays of {self.csv} (md5 {mine}), and {other.name} on essays of "
+                f"{other.csv} (md5 {its}), so their metrics cannot be paired; run both on the same file"
             )
 
     def predictions(self) -> pd.DataFrame:

@@ -1,0 +1,107 @@
+"""What is told of a revision: of its recorded run, whatever the workspace holds today."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from redacoes.errors import UserError
+from redacoes.tracking import provenance
+from redacoes.tracking.provenance import describe
+from redacoes.tracking.revisions import WORKSPACE, Folder, Revision
+
+SYNTHETIC, OWN = "data/sample.csv", "data/redacoes-da-turma.csv"
+DAG = """
+stages:
+  sample: {cmd: python -m stages.sample, outs: [data/sample.csv]}
+  prepare: {cmd: python -m stages.prepare, deps: ['${data.csv}'], outs: [data/splits, metrics/data.json: {cache: false}]}
+  evaluate: {cmd: python -m stages.evaluate, outs: [metrics/evaluation.json: {cache: false}]}
+"""
+
+
+def lock(md5: str) -> dict[str, Any]:
+    """A dvc.lock whose run learnt from synthetic essays with this hash."""
+    data = {"csv": SYNTHETIC, "max_score": 10}
+    prepare = {
+        "deps": [{"path": SYNTHETIC, "hash": "md5", "md5": md5}],
+        "params": {"params.yaml": {"data": data}},
+        "outs": [{"path": "metrics/data.json", "hash": "md5", "md5": "2" * 32}],
+    }
+    sample = {"outs": [{"path": SYNTHETIC, "hash": "md5", "md5": md5}]}
+    stages = {"sample": sample, "prepare": prepare}
+    return {"schema": "2.0", "stages": {name: {"cmd": f"python -m stages.{name}", **stages[name]} for name in stages}}
+
+
+def git(folder: Path, *arguments: str) -> None:
+    identity = ["-c", "user.name=T", "-c", "user.email=t@t", "-c", "init.defaultBranch=main"]
+    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def write(folder: Path, **files: Any) -> None:
+    """Write values as JSON, which is YAML too, and text as it is."""
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository whose one commit has a run on synthetic essays. Nothing is asked of `dvc status`."""
+    monkeypatch.setattr(provenance, "stale", lambda root: {})
+    test = {"qwk": 0.5}
+    write(
+        tmp_path,
+        **{
+            ".dvc/config": "[core]\n    analytics = false\n",
+            "dvc.yaml": DAG,
+            "dvc.lock": lock("1" * 32),
+            "params.yaml": {"data": {"csv": SYNTHETIC}},
+            "packages.json": {"train": {"numpy": "2"}},
+            "metrics/data.json": {"rows": {"read": 1600, "kept": 1590}, "splits": {"train": 1272, "test": 318}},
+            "metrics/evaluation.json": {"test": test},
+            "metrics/intervals.json": {"test": {"qwk": {"low": 0.4, "high": 0.6}}},
+        },
+    )
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "Record a run")
+    return tmp_path
+
+
+@pytest.fixture
+def adopted(project: Path) -> Path:
+    """The same after `redacoes adopt`, and before `dvc repro`."""
+    tracked = {"outs": [{"md5": "3" * 32, "hash": "md5", "path": Path(OWN).name}]}
+    write(project, **{"params.yaml": {"data": {"csv": OWN}}, f"{OWN}.dvc": tracked})
+    return project
+
+
+def test_a_model_is_of_the_data_that_it_learnt_from_until_another_is_trained(adopted: Path) -> None:
+    git(adopted, "add", ".")
+    git(adopted, "commit", "-qm", "Adopt the essays of the class")
+    for revision in (Revision(WORKSPACE, adopted), Revision("HEAD", adopted), Folder(adopted)):
+        data = describe(revision)["data"]
+        assert {name: data[name] for name in ("file", "md5", "from")} == {
+            "file": SYNTHETIC,
+            "md5": "1" * 32,
+            "from": "stage sample",
+        }
+
+
+def test_runs_on_the_same_data_are_compared_though_other_data_was_adopted(adopted: Path) -> None:
+    here = Revision(WORKSPACE, adopted)
+    Revision("HEAD", adopted).require_same_data(here)
+    write(adopted, **{"dvc.lock": lock("4" * 32)})
+    with pytest.raises(
+        UserError, match=rf"HEAD was tested on .* \(md5 {'1' * 32}\), and workspace .* \(md5 {'4' * 32}"
+    ):
+        Revision("HEAD", adopted).require_same_data(Revision(WORKSPACE, adopted))
+
+
+def test_a_lock_without_a_run_of_prepare_is_said_to_be_that(project: Path) -> None:
+    write(project, **{"dvc.lock": {"schema": "2.0"}})
+    with pytest.raises(UserError, match=r"^dvc\.lock of workspace records no run of prepare; run dvc repro$"):
+        describe(Revision(WORKSPACE, project))
