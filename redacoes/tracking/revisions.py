@@ -6,7 +6,8 @@ a remote, through DVC's own file system; nothing is checked out.
 
 import io
 import re
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -97,11 +98,15 @@ class Revision:
         """Say why a file of the revision cannot be had, and what to do about it."""
         remote = self._files.repo.config.get("core", {}).get("remote")
         if self.name == WORKSPACE:
+            if not self._made(path):
+                return f"{path} is not here: git checkout HEAD -- {shlex.quote(path)} brings the committed one back"
             return f"{path} is not here: dvc repro makes it" + (", or dvc pull fetches it" if remote else "")
         if not isinstance(error, FileNotFoundError):
             told = f"{type(error).__name__}: {first_line(error)}"
             return f"{path} of {self.name} cannot be read from the remote {remote}; dvc fetch may say more ({told})"
         if not self._recorded(path):
+            if not self._made(path):
+                return f"{self.name} holds no {path}; name a revision that does"
             return f"{self.name} holds no {path}, since no run that makes it is committed there"
         own = f"; what was run here and is not committed is called {WORKSPACE}" if (self.root / path).is_file() else ""
         absent, make = f"{path} of {self.name} is not in this clone's cache", f"check {self.name} out and run dvc repro"
@@ -109,12 +114,17 @@ class Revision:
             return f"{absent}, nor on the remote {remote}: whoever ran it must dvc push, or {make}{own}"
         return f"{absent}, and there is no remote to dvc pull it from: name one that has it, or {make}{own}"
 
+    def _made(self, path: str) -> bool:
+        """Tell whether `dvc repro` makes a file, by the `dvc.yaml` of the revision."""
+        stages = self.yaml("dvc.yaml").get("stages", {}) if self.holds("dvc.yaml") else {}
+        outs = [out for stage in stages.values() for out in stage.get("outs", [])]
+        return path == "dvc.lock" or _among(path, [out if isinstance(out, str) else next(iter(out)) for out in outs])
+
     def _recorded(self, path: str) -> bool:
         """Tell whether the `dvc.lock` of the revision names a file, or a folder in which it is."""
         if path == "dvc.lock" or not self.holds("dvc.lock"):
             return False
-        made = [out["path"] for stage in self.lock.values() for out in stage.get("outs", [])]
-        return any(f"{path}/".startswith(f"{out}/") for out in made)
+        return _among(path, [out["path"] for stage in self.lock.values() for out in stage.get("outs", [])])
 
     def yaml(self, path: str) -> Any:
         """Return what a YAML or JSON file of the revision holds.
@@ -178,6 +188,11 @@ class Revision:
             return None
         table = pd.read_csv(io.StringIO(self.text(CROSSVAL_PREDICTIONS)), index_col=["repeat", "row"])
         return table.filter(regex=r"^(fold|unit|score|predicted|expected|p_\d+)$")
+
+
+def _among(path: str, outs: Iterable[str]) -> bool:
+    """Tell whether a file is one of the outputs, or in a folder that is."""
+    return any(f"{path}/".startswith(f"{out}/") for out in outs)
 
 
 def names(root: Path) -> list[str]:

@@ -105,3 +105,29 @@ def test_a_lock_without_a_run_of_prepare_is_said_to_be_that(project: Path) -> No
     write(project, **{"dvc.lock": {"schema": "2.0"}})
     with pytest.raises(UserError, match=r"^dvc\.lock of workspace records no run of prepare; run dvc repro$"):
         describe(Revision(WORKSPACE, project))
+
+
+@pytest.mark.parametrize(
+    ("path", "remedy"),
+    [
+        ("packages.json", "git checkout HEAD -- packages.json brings the committed one back"),
+        ("params.yaml", "git checkout HEAD -- params.yaml brings the committed one back"),
+        ("dvc.yaml", "git checkout HEAD -- dvc.yaml brings the committed one back"),
+        ("metrics/data.json", "dvc repro makes it"),
+        ("data/splits/test.arrow", "dvc repro makes it"),
+        ("dvc.lock", "dvc repro makes it"),
+    ],
+)
+def test_dvc_repro_is_said_to_make_what_a_stage_makes_and_nothing_else(project: Path, path: str, remedy: str) -> None:
+    (project / path).unlink(missing_ok=True)
+    with pytest.raises(UserError, match=rf"^{path} is not here: {remedy}$"):
+        Revision(WORKSPACE, project).text(path)
+
+
+def test_a_commit_without_a_file_that_no_run_makes_is_said_to_be_that(project: Path) -> None:
+    git(project, "rm", "-q", "packages.json", "metrics/evaluation.json")
+    git(project, "commit", "-qm", "Remove two files")
+    with pytest.raises(UserError, match=r"^HEAD holds no packages\.json; name a revision that does$"):
+        Revision("HEAD", project).text("packages.json")
+    with pytest.raises(UserError, match=r"^HEAD holds no metrics/evaluation\.json, since no run that makes it"):
+        Revision("HEAD", project).text("metrics/evaluation.json")
