@@ -99,7 +99,7 @@ class Revision:
         remote = self._files.repo.config.get("core", {}).get("remote")
         if self.name == WORKSPACE:
             if not self._made(path):
-                return f"{path} is not here: git checkout HEAD -- {shlex.quote(path)} brings the committed one back"
+                return f"{path} is not here: {_back(path)}"
             return f"{path} is not here: dvc repro makes it" + (", or dvc pull fetches it" if remote else "")
         if not isinstance(error, FileNotFoundError):
             told = f"{type(error).__name__}: {first_line(error)}"
@@ -116,7 +116,8 @@ class Revision:
 
     def _made(self, path: str) -> bool:
         """Tell whether `dvc repro` makes a file, by the `dvc.yaml` of the revision."""
-        stages = self.yaml("dvc.yaml").get("stages", {}) if self.holds("dvc.yaml") else {}
+        dag = self._load("dvc.yaml") if self.holds("dvc.yaml") else None
+        stages = (dag.get("stages") if isinstance(dag, dict) else None) or {}
         outs = [out for stage in stages.values() for out in stage.get("outs", [])]
         return path == "dvc.lock" or _among(path, [out if isinstance(out, str) else next(iter(out)) for out in outs])
 
@@ -126,12 +127,26 @@ class Revision:
             return False
         return _among(path, [out["path"] for stage in self.lock.values() for out in stage.get("outs", [])])
 
-    def yaml(self, path: str) -> Any:
-        """Return what a YAML or JSON file of the revision holds.
+    def yaml(self, path: str) -> dict[str, Any]:
+        """Return the values that a YAML or JSON file of the revision holds, by name.
 
         Raises:
-            UserError: As :meth:`text`, or it is neither YAML nor JSON.
+            UserError: As :meth:`text`, or it is neither YAML nor JSON, or holds no values.
         """
+        found = self._load(path)
+        if not isinstance(found, dict) or not found:
+            raise UserError(f"{path} of {self.name} holds no values: {self._remedy(path)}")
+        return found
+
+    def _remedy(self, path: str) -> str:
+        """Say what to do about a file that holds no values."""
+        if self.name != WORKSPACE:
+            return "name another revision"
+        if path != "dvc.lock" and self._made(path):  # without a whole dvc.lock, dvc repro runs nothing
+            return "dvc repro makes it anew"
+        return _back(path)
+
+    def _load(self, path: str) -> Any:
         try:
             return YAML(typ="safe", pure=True).load(self.text(path))
         except YAMLError as error:
@@ -195,6 +210,10 @@ def _among(path: str, outs: Iterable[str]) -> bool:
     return any(f"{path}/".startswith(f"{out}/") for out in outs)
 
 
+def _back(path: str) -> str:
+    return f"git checkout HEAD -- {shlex.quote(path)} brings the committed one back"
+
+
 def names(root: Path) -> list[str]:
     """Return the names that :class:`Revision` accepts: branches, tags, experiments and the workspace."""
     command = ["git", "for-each-ref", "--format=%(refname)"]
@@ -217,6 +236,9 @@ class Folder(Revision):
             return (self.root / path).read_text(encoding="utf-8")
         except OSError as error:
             raise UserError(f"{self.root / path} cannot be read: {error.strerror}") from error
+
+    def _remedy(self, path: str) -> str:
+        return _back(path) if (self.root / ".git").exists() else "copy it from the project's clone"
 
     def holds(self, path: str) -> bool:
         """Tell whether there is a file."""

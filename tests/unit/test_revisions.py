@@ -1,6 +1,7 @@
 """What is told of a revision: of its recorded run, whatever the workspace holds today."""
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -131,3 +132,33 @@ def test_a_commit_without_a_file_that_no_run_makes_is_said_to_be_that(project: P
         Revision("HEAD", project).text("packages.json")
     with pytest.raises(UserError, match=r"^HEAD holds no metrics/evaluation\.json, since no run that makes it"):
         Revision("HEAD", project).text("metrics/evaluation.json")
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "remedy"),
+    [
+        ("dvc.lock", "", "git checkout HEAD -- dvc.lock brings the committed one back"),
+        ("params.yaml", "# all\n", "git checkout HEAD -- params.yaml brings the committed one back"),
+        ("packages.json", "[]", "git checkout HEAD -- packages.json brings the committed one back"),
+        ("metrics/evaluation.json", "null", "dvc repro makes it anew"),
+    ],
+)
+def test_a_file_without_values_is_one_sentence(project: Path, path: str, content: str, remedy: str) -> None:
+    write(project, **{path: content})
+    with pytest.raises(UserError, match=rf"^{path} of workspace holds no values: {remedy}$"):
+        describe(Revision(WORKSPACE, project))
+    git(project, "commit", "-qam", "Lose the values")
+    with pytest.raises(UserError, match=rf"^{path} of HEAD holds no values: name another revision$"):
+        describe(Revision("HEAD", project))
+    shutil.rmtree(project / ".git")  # as in a container
+    with pytest.raises(UserError, match=rf"^{path} of workspace holds no values: copy it from the project's clone$"):
+        describe(Folder(project))
+
+
+def test_a_folder_without_values_in_a_clone_has_them_in_git(project: Path) -> None:
+    """`explain` and `score` read `dvc.lock` as that of a folder in clones, too."""
+    write(project, **{"dvc.lock": ""})
+    with pytest.raises(
+        UserError, match=r"holds no values: git checkout HEAD -- dvc\.lock brings the committed one back$"
+    ):
+        Folder(project).yaml("dvc.lock")
