@@ -69,7 +69,8 @@ def _commit(revision: Revision) -> dict[str, str]:
     )
     if shown.returncode:
         raise UserError(f"git does not know {revision.commit or 'HEAD'}: {shown.stderr.strip()}")
-    return dict(zip(("hash", "date", "subject"), shown.stdout.rstrip("\n").split("\n"), strict=True))
+    commit, date, subject = shown.stdout.split("\n", 2)
+    return {"hash": commit, "date": date, "subject": " ".join(subject.split())}  # it may be empty
 
 
 def _data(revision: Revision) -> dict[str, Any]:

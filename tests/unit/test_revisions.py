@@ -162,3 +162,12 @@ def test_a_folder_without_values_in_a_clone_has_them_in_git(project: Path) -> No
         UserError, match=r"holds no values: git checkout HEAD -- dvc\.lock brings the committed one back$"
     ):
         Folder(project).yaml("dvc.lock")
+
+
+@pytest.mark.parametrize("subject", ["", "Um título\rem duas partes"])
+def test_a_commit_has_whatever_subject_git_gives_it(project: Path, subject: str) -> None:
+    git(project, "commit", "-q", "--allow-empty", "--allow-empty-message", "--cleanup=verbatim", "-m", subject)
+    for name in (WORKSPACE, "HEAD"):
+        commit = describe(Revision(name, project))["commit"]
+        assert commit["subject"] == subject.replace("\r", " ")
+        assert len(commit["hash"]) == 40
