@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from subprocess import run
+from subprocess import CompletedProcess, run
 from typing import Any
 
 from redacoes.errors import UserError
@@ -60,17 +60,18 @@ def problems(root: Path) -> list[str]:
 
 
 def _commit(revision: Revision) -> dict[str, str]:
-    shown = run(
-        ["git", "log", "-1", "--format=%H%n%cI%n%s", revision.commit or "HEAD"],
-        cwd=revision.root,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    name = revision.commit or "HEAD"
+    shown = _git(revision, "log", "-1", "--format=%H%n%cI%n%s", name)
     if shown.returncode:
-        raise UserError(f"git does not know {revision.commit or 'HEAD'}: {shown.stderr.strip()}")
+        if _git(revision, "rev-parse", "--quiet", "--verify", name).returncode == 1:  # other faults have other numbers
+            raise UserError("git has no commit here yet; git commit makes one")
+        raise UserError(f"git does not know {name}: {' '.join(shown.stderr.split())}")
     commit, date, subject = shown.stdout.split("\n", 2)
     return {"hash": commit, "date": date, "subject": " ".join(subject.split())}  # it may be empty
+
+
+def _git(revision: Revision, *arguments: str) -> CompletedProcess[str]:
+    return run(["git", *arguments], cwd=revision.root, capture_output=True, text=True, check=False)
 
 
 def _data(revision: Revision) -> dict[str, Any]:

@@ -171,3 +171,19 @@ def test_a_commit_has_whatever_subject_git_gives_it(project: Path, subject: str)
         commit = describe(Revision(name, project))["commit"]
         assert commit["subject"] == subject.replace("\r", " ")
         assert len(commit["hash"]) == 40
+
+
+def test_where_git_has_no_commit_it_is_said_in_one_sentence(project: Path) -> None:
+    shutil.rmtree(project / ".git")
+    git(project, "init", "-q")
+    with pytest.raises(UserError, match=r"^git has no commit here yet; git commit makes one$"):
+        describe(Revision(WORKSPACE, project))
+
+
+def test_why_git_does_not_answer_is_said_in_one_sentence(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # as of another user, in a container
+    with pytest.raises(
+        UserError, match=r"^git does not know HEAD: fatal: detected dubious ownership [^\n]+$"
+    ) as refused:
+        describe(Revision(WORKSPACE, project))
+    assert "git config --global --add safe.directory" in str(refused.value)
