@@ -49,13 +49,22 @@ def told(folder: Path) -> str:
     record = json.loads(_committed(folder, PROCESSOR) or "null")
     here = kind(_portable(folder))
     differ = f"{' and '.join(stages)} gave other bytes than HEAD records, from the same code, parameters and data"
-    back = "git checkout dvc.lock metrics && dvc pull brings those of HEAD back"
+    back = "commit yours (git add dvc.lock metrics && git commit), since there is no remote to pull those of HEAD from"
+    if _has_remote(folder):
+        back = "git checkout HEAD -- dvc.lock metrics && dvc pull brings those of HEAD back"
     if record is None:
         return f"{differ}; HEAD does not say on which processor (here: {shown(here)}); {back}"
     processors = f"HEAD's were made on {shown(record)}, and this is {shown(here)}"
     if record == here:
         return f"{differ}; {processors}, so this is not expected (docs/reproducibility.md)"
     return f"{differ}; {processors}, so this is expected (docs/reproducibility.md); {back}"
+
+
+def _has_remote(folder: Path) -> bool:
+    from dvc.config import Config
+
+    config = Config(str((folder / ".dvc").absolute()), validate=False)
+    return bool(config.get("core", {}).get("remote"))
 
 
 def _portable(folder: Path) -> bool:

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from subprocess import run
+from subprocess import CompletedProcess, run
 from typing import Any
 
 from redacoes.errors import UserError
@@ -19,12 +19,12 @@ def describe(revision: Revision) -> dict[str, Any]:
 
     Returns:
         ``revision``, ``commit`` (hash, date and subject; of HEAD for the workspace, None for what is not in git),
-        ``parameters``, ``data`` (file, hash, source, rows and splits), ``environment`` (packages that results depend
-        on), ``processor`` (the kind that made the weights, from `processor.kind`; None if the revision does not say),
-        ``metrics`` (of the test essays, with intervals), ``best_baseline`` (see
-        `comparison.with_best_baseline`; None if the revision has none), and, only for the workspace of a clone,
-        ``stale`` (reasons by stage), ``problems`` (of DVC's own files, with the remedy) and ``differs`` (see
-        `machines.told`).
+        ``parameters``, ``data`` (what the recorded run learnt from: file, hash, source, rows and splits),
+        ``environment`` (packages that results depend on), ``processor`` (the kind that made the weights, from
+        `processor.kind`; None if the revision does not say), ``metrics`` (of the test essays, with intervals),
+        ``best_baseline`` (see `comparison.with_best_baseline`; None if the revision has none), and, only for the
+        workspace of a clone, ``stale`` (reasons by stage), ``problems`` (of DVC's own files, with the remedy) and
+        ``differs`` (see `machines.told`).
 
     Raises:
         UserError: The revision lacks a file, or DVC cannot read it.
@@ -60,25 +60,26 @@ def problems(root: Path) -> list[str]:
 
 
 def _commit(revision: Revision) -> dict[str, str]:
-    shown = run(
-        ["git", "log", "-1", "--format=%H%n%cI%n%s", revision.commit or "HEAD"],
-        cwd=revision.root,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    name = revision.commit or "HEAD"
+    shown = _git(revision, "log", "-1", "--format=%H%n%cI%n%s", name)
     if shown.returncode:
-        raise UserError(f"git does not know {revision.commit or 'HEAD'}: {shown.stderr.strip()}")
-    return dict(zip(("hash", "date", "subject"), shown.stdout.rstrip("\n").split("\n"), strict=True))
+        if _git(revision, "rev-parse", "--quiet", "--verify", name).returncode == 1:  # other faults have other numbers
+            raise UserError("git has no commit here yet; git commit makes one")
+        raise UserError(f"git does not know {name}: {' '.join(shown.stderr.split())}")
+    commit, date, subject = shown.stdout.split("\n", 2)
+    return {"hash": commit, "date": date, "subject": " ".join(subject.split())}  # it may be empty
+
+
+def _git(revision: Revision, *arguments: str) -> CompletedProcess[str]:
+    return run(["git", *arguments], cwd=revision.root, capture_output=True, text=True, check=False)
 
 
 def _data(revision: Revision) -> dict[str, Any]:
-    csv = revision.yaml(PARAMS)["data"]["csv"]
     summary = revision.yaml(DATA)
     return {
-        "file": csv,
-        "md5": revision.hash_of("prepare", csv),
-        "from": _origin(revision, csv),
+        "file": revision.csv,
+        "md5": revision.hash_of("prepare", revision.csv),
+        "from": _origin(revision, revision.csv),
         "rows": summary["rows"],
         "splits": summary["splits"],
     }

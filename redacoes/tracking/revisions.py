@@ -6,7 +6,8 @@ a remote, through DVC's own file system; nothing is checked out.
 
 import io
 import re
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -97,11 +98,15 @@ class Revision:
         """Say why a file of the revision cannot be had, and what to do about it."""
         remote = self._files.repo.config.get("core", {}).get("remote")
         if self.name == WORKSPACE:
+            if not self._made(path):
+                return f"{path} is not here: {_back(path)}"
             return f"{path} is not here: dvc repro makes it" + (", or dvc pull fetches it" if remote else "")
         if not isinstance(error, FileNotFoundError):
             told = f"{type(error).__name__}: {first_line(error)}"
             return f"{path} of {self.name} cannot be read from the remote {remote}; dvc fetch may say more ({told})"
         if not self._recorded(path):
+            if not self._made(path):
+                return f"{self.name} holds no {path}; name a revision that does"
             return f"{self.name} holds no {path}, since no run that makes it is committed there"
         own = f"; what was run here and is not committed is called {WORKSPACE}" if (self.root / path).is_file() else ""
         absent, make = f"{path} of {self.name} is not in this clone's cache", f"check {self.name} out and run dvc repro"
@@ -109,19 +114,39 @@ class Revision:
             return f"{absent}, nor on the remote {remote}: whoever ran it must dvc push, or {make}{own}"
         return f"{absent}, and there is no remote to dvc pull it from: name one that has it, or {make}{own}"
 
+    def _made(self, path: str) -> bool:
+        """Tell whether `dvc repro` makes a file, by the `dvc.yaml` of the revision."""
+        dag = self._load("dvc.yaml") if self.holds("dvc.yaml") else None
+        stages = (dag.get("stages") if isinstance(dag, dict) else None) or {}
+        outs = [out for stage in stages.values() for out in stage.get("outs", [])]
+        return path == "dvc.lock" or _among(path, [out if isinstance(out, str) else next(iter(out)) for out in outs])
+
     def _recorded(self, path: str) -> bool:
         """Tell whether the `dvc.lock` of the revision names a file, or a folder in which it is."""
         if path == "dvc.lock" or not self.holds("dvc.lock"):
             return False
-        made = [out["path"] for stage in self.lock.values() for out in stage.get("outs", [])]
-        return any(f"{path}/".startswith(f"{out}/") for out in made)
+        return _among(path, [out["path"] for stage in self.lock.values() for out in stage.get("outs", [])])
 
-    def yaml(self, path: str) -> Any:
-        """Return what a YAML or JSON file of the revision holds.
+    def yaml(self, path: str) -> dict[str, Any]:
+        """Return the values that a YAML or JSON file of the revision holds, by name.
 
         Raises:
-            UserError: As :meth:`text`, or it is neither YAML nor JSON.
+            UserError: As :meth:`text`, or it is neither YAML nor JSON, or holds no values.
         """
+        found = self._load(path)
+        if not isinstance(found, dict) or not found:
+            raise UserError(f"{path} of {self.name} holds no values: {self._remedy(path)}")
+        return found
+
+    def _remedy(self, path: str) -> str:
+        """Say what to do about a file that holds no values."""
+        if self.name != WORKSPACE:
+            return "name another revision"
+        if path != "dvc.lock" and self._made(path):  # without a whole dvc.lock, dvc repro runs nothing
+            return "dvc repro makes it anew"
+        return _back(path)
+
+    def _load(self, path: str) -> Any:
         try:
             return YAML(typ="safe", pure=True).load(self.text(path))
         except YAMLError as error:
@@ -130,8 +155,21 @@ class Revision:
     @cached_property
     def lock(self) -> dict[str, Any]:
         """The stages of `dvc.lock`, by name."""
-        stages: dict[str, Any] = self.yaml("dvc.lock")["stages"]
+        stages: dict[str, Any] = self.yaml("dvc.lock").get("stages") or {}
         return stages
+
+    @property
+    def csv(self) -> str:
+        """The file that the recorded run learnt from: `params.yaml` may name another that no run has read yet.
+
+        Raises:
+            UserError: `dvc.lock` has no run of `prepare`.
+        """
+        try:
+            file: str = self.lock["prepare"]["params"][PARAMS]["data"]["csv"]
+        except KeyError as error:
+            raise UserError(f"dvc.lock of {self.name} records no run of prepare; run dvc repro") from error
+        return file
 
     def hash_of(self, stage: str, path: str) -> str | None:
         """Return the hash that `dvc.lock` has of a stage's dependency or output, or None."""
@@ -145,12 +183,11 @@ class Revision:
 
     def require_same_data(self, other: "Revision") -> None:
         """Raise UserError unless both revisions learnt from the same bytes: a row id leads back to one file alone."""
-        files = [revision.yaml(PARAMS)["data"]["csv"] for revision in (self, other)]
-        mine, its = (revision.hash_of("prepare", file) for revision, file in zip((self, other), files, strict=True))
+        mine, its = (revision.hash_of("prepare", revision.csv) for revision in (self, other))
         if mine != its:
             raise UserError(
-                f"{self.name} was tested on essays of {files[0]} (md5 {mine}), and {other.name} on essays of "
-                f"{files[1]} (md5 {its}), so their metrics cannot be paired; run both on the same file"
+                f"{self.name} was tested on essays of {self.csv} (md5 {mine}), and {other.name} on essays of "
+                f"{other.csv} (md5 {its}), so their metrics cannot be paired; run both on the same file"
             )
 
     def predictions(self) -> pd.DataFrame:
@@ -166,6 +203,15 @@ class Revision:
             return None
         table = pd.read_csv(io.StringIO(self.text(CROSSVAL_PREDICTIONS)), index_col=["repeat", "row"])
         return table.filter(regex=r"^(fold|unit|score|predicted|expected|p_\d+)$")
+
+
+def _among(path: str, outs: Iterable[str]) -> bool:
+    """Tell whether a file is one of the outputs, or in a folder that is."""
+    return any(f"{path}/".startswith(f"{out}/") for out in outs)
+
+
+def _back(path: str) -> str:
+    return f"git checkout HEAD -- {shlex.quote(path)} brings the committed one back"
 
 
 def names(root: Path) -> list[str]:
@@ -190,6 +236,9 @@ class Folder(Revision):
             return (self.root / path).read_text(encoding="utf-8")
         except OSError as error:
             raise UserError(f"{self.root / path} cannot be read: {error.strerror}") from error
+
+    def _remedy(self, path: str) -> str:
+        return _back(path) if (self.root / ".git").exists() else "copy it from the project's clone"
 
     def holds(self, path: str) -> bool:
         """Tell whether there is a file."""

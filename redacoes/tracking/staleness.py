@@ -42,7 +42,11 @@ def stale(folder: Path) -> dict[str, list[str]]:
         if options.get(out["path"], {}).get("cache", True)  # otherwise git has it, not DVC
     }
     for name in filter(None, _run(folder, "git", "ls-files", "-z", "*.dvc").stdout.split("\0")):
-        added = {(Path(name).parent / out["path"]).as_posix(): out["md5"] for out in _read(folder / name)["outs"]}
+        outs = [out for out in _read(folder / name).get("outs", []) if "md5" in out]
+        if not outs:  # the file was deleted, or `dvc import-url --no-download` wrote it: it records no bytes
+            status.pop(name, None)
+            continue
+        added = {(Path(name).parent / out["path"]).as_posix(): out["md5"] for out in outs}
         made |= {path: (digest, name) for path, digest in added.items()}
         runs[name] = {"outs": [{"path": path} for path in added]}
 

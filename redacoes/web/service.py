@@ -126,6 +126,9 @@ class Service:
             self.confusion = pd.read_csv(io.StringIO(revision.text(CONFUSION)))
         except UserError as error:
             self.unknown = str(error)
+        except Exception as error:  # a defect, which is no reason to serve no model
+            traceback.print_exc()
+            self.unknown = f"{type(error).__name__}: {error}"
 
     @property
     def state(self) -> str:

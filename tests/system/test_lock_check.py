@@ -1,16 +1,18 @@
 """The lock check: each stage that was changed without a run is named, with what was changed."""
 
 import json
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
 from redacoes.errors import UserError
 from redacoes.tracking.staleness import stale
-from tests.support import ROOT
+from tests.support import ROOT, dvc_server
 from tests.support.command import serve_status
-from tests.support.project import Clone
+from tests.support.project import Clone, Folder, checked
 from tests.support.review import make
 
 
@@ -19,7 +21,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> None:
     serve_status(monkeypatch)
 
 
-def load(clone: Clone, name: str) -> dict:
+def load(clone: Folder, name: str) -> dict:
     return YAML(typ="safe", pure=True).load(clone.text(name))
 
 
@@ -105,3 +107,33 @@ def test_the_files_of_dvc_add_are_known(make_clone: Callable[[str], Clone]) -> N
     (clone.path / "data/redacoes.csv").unlink()
     other = [f"it ran on another data/redacoes.csv than that of {added}"]
     assert stale(clone.path) == {"prepare": other, "crossval": other}
+
+
+def test_dvc_files_that_record_no_bytes_are_left_out(tmp_path: Path) -> None:
+    """One was deleted and is still in git's index, of another nothing was downloaded yet."""
+    project = Folder(tmp_path / "projeto")
+    (project.path / "data").mkdir(parents=True)
+    for name in ("a", "b", "source"):
+        (project.path / f"data/{name}.csv").write_text(f"{name}\n", encoding="utf-8")
+    (project.path / "dvc.yaml").write_text(
+        "stages: {copy: {cmd: cp data/a.csv c.csv, deps: [data/a.csv], outs: [c.csv]}}"
+    )
+
+    def dvc(*arguments: str) -> None:
+        checked(dvc_server.run(arguments, project.path, os.environ))
+
+    project.git("init", "-q")
+    dvc("init", "-q")
+    dvc("add", "-q", "data/a.csv", "data/b.csv")
+    dvc("repro", "-q")
+    dvc("import-url", "--no-download", str(project.path / "data/source.csv"), "data/later.csv")
+    project.git("add", "-A")
+    assert "md5" not in load(project, "data/later.csv.dvc")["outs"][0]
+    assert stale(project.path) == {}
+    (project.path / "data/b.csv.dvc").unlink()
+    assert stale(project.path) == {}
+    (project.path / "data/later.csv").write_text("by hand\n", encoding="utf-8")
+    assert stale(project.path) == {}
+    (project.path / "data/a.csv.dvc").unlink()
+    (project.path / "data/a.csv").unlink()
+    assert stale(project.path) == {"copy": ["data/a.csv is missing, and not DVC's to bring back"]}

@@ -85,6 +85,21 @@ def test_other_bytes_on_another_processor_are_expected_and_said_in_one_line(
     assert machines.told(project) == ""
 
 
+def test_the_remedy_is_one_that_works_with_a_remote_or_without(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    on(monkeypatch, ZEN3)
+    (project / "dvc.lock").write_text(lock("2", "2"))
+    (project / ".dvc").mkdir()
+    (project / ".dvc/config").write_text("[core]\n    analytics = false\n")
+    said = machines.told(project)
+    assert said.endswith(
+        "commit yours (git add dvc.lock metrics && git commit), since there is no remote to pull those of HEAD from"
+    )
+    assert "dvc pull" not in said
+    (project / ".dvc/config.local").write_text("[core]\n    remote = time\n['remote \"time\"']\n    url = /mnt/time\n")
+    said = machines.told(project)
+    assert said.endswith("git checkout HEAD -- dvc.lock metrics && dvc pull brings those of HEAD back")
+
+
 @pytest.mark.parametrize(("here", "portable"), [(ZEN4, False), (ZEN3, True)])
 def test_other_bytes_are_not_expected_on_the_same_kind_or_where_portable(
     project: Path, monkeypatch: pytest.MonkeyPatch, here: dict, portable: bool

@@ -204,3 +204,19 @@ def test_a_model_that_nobody_has_made_is_told(
     for shown in (views.status(service, "en"), model_view.model(service, "en")):
         assert "There is no model yet" in shown
         assert "<code>dvc repro</code>" in shown
+
+
+def test_a_fault_in_telling_what_made_a_model_does_not_keep_it_from_scoring(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(revision: Any) -> None:
+        raise KeyError("outs")
+
+    tiny_model(tmp_path / "models/scorer")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("redacoes.web.service.describe", fail)
+    service = Service("models/scorer", "onnx", reveals=False)
+    assert service.score(ESSAY, "pt").score["predicted"] >= 0
+    assert (service.state, service.run, service.unknown) == ("ready", None, "KeyError: 'outs'")
+    assert "Traceback" in capsys.readouterr().err  # it is a defect, and is to be found
+    assert "KeyError" in model_view.model(service, "en")
