@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from functools import partial
 from io import TextIOWrapper
+from math import inf
 from pathlib import Path
 from typing import NamedTuple
 
@@ -182,8 +183,11 @@ def _csv(path: Path, asked: Asked, form: Form, draft: Path) -> _Table:
         encoding = asked.encoding or codec.removesuffix("-sig")
         wanted = {asked.essay, asked.score, asked.group} - {""}
         delimiter = form.delimiter or delimiter_of(start.decode(codec, "replace"), wanted)
-        with TextIOWrapper(file, codec, errors="replace", newline="") as lines:
-            columns = _columns(path, (fields for _, fields in training_csv.rows(lines, delimiter, str(path))))
+        try:
+            with TextIOWrapper(file, codec, errors="replace", newline="") as lines:
+                columns = _columns(path, (fields for _, fields in training_csv.rows(lines, delimiter, str(path))))
+        except UnicodeError as error:  # some codecs raise it all the same
+            raise UserError(f"{path} is not {encoding} text ({error}); --encoding names another") from error
     seen = "its bytes are not UTF-8" if encoding == "cp1252" else "its bytes"
     found = [
         Setting("data.delimiter", delimiter, "as asked" if asked.delimiter else "the header"),
@@ -273,7 +277,9 @@ def _group(path: Path, asked: str | None, columns: Sequence[_Column]) -> Setting
 
 def _scale(path: Path, asked: Asked, scores: _Column) -> Setting:
     key = "data.score_scale"
-    if asked.scale:
+    if asked.scale is not None:
+        if not 0 < asked.scale < inf:
+            raise UserError(f"--scale is {asked.scale:g}; it must be the highest score that the file can hold")
         return Setting(key, asked.scale, "as asked")
     scale = next((scale for scale in SCALES if scores.highest[scale] <= scale), None)
     highest = scores.highest[scale or SCALES[-1]]

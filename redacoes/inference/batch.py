@@ -61,16 +61,12 @@ class Output:
             brazilian: Whether a CSV is to be as Excel reads it in Brazil.
 
         Raises:
-            UserError: The suffix is none that is known, the folder does not exist, or another process writes the file.
+            UserError: The suffix is none that is known, or another process writes the file.
         """
         if target.suffix.lower() not in WRITERS:
             raise UserError(f"--out {target} must be named {NAMED}, so that its format is known")
         if brazilian and target.suffix.lower() != ".csv":
             raise UserError(f"--excel is for a .csv, and --out is {target}; leave it out")
-        if not target.parent.is_dir():
-            raise UserError(f"there is no folder {target.parent} to write {target.name} into; make it first")
-        if target.is_dir():
-            raise UserError(f"--out {target} is a folder; name a file in it")
         self._write = _write_csv_br if brazilian else WRITERS[target.suffix.lower()]
         self.target, self.parts = target, target.with_name(f".{target.name}.parts")
         self._owner = self.parts / "owner"
@@ -296,7 +292,9 @@ def _cell(value: Any) -> Any:
     """Return a value that is carried along as a field of CSV; what CSV has no form for is JSON."""
     if value is None or isinstance(value, str):
         return value
-    return json.dumps(value, ensure_ascii=False, default=str)
+    if isinstance(value, dict | list | bool | int | float):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)  # a date or a decimal number of Parquet
 
 
 def _score_cell(value: float | bool) -> str:

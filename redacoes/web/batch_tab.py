@@ -293,16 +293,7 @@ class ClassTab:
             show_progress="hidden",
             **private,
         )
-        self.button.click(
-            self.score,
-            [self.table, *choices, language, self.turn],
-            [self.summary, self.download, self.scored, self.opened, self.notes, *of_student, self.reports_file],
-            js=ASKED,
-            api_name="score_class",
-            trigger_mode="multiple",  # else a click is ignored until the one before is answered
-            **scoring,
-        )
-        self.summary.change(None, self.summary, self.summary, js=arrived("summary"))
+        self._score_on_click(language, of_student, scoring)
         noted = [self.scored, self.opened, self.own, self.comment, self.notes, language]
         shown = [self.shown, self.opened, self.own, self.comment, self.notes, self.report_file]
         self.summary.select(None, None, self.shown, js="() => ''")
@@ -338,6 +329,18 @@ class ClassTab:
             cancels=[opened, *printed, again],
         )
         self._for_programs(language)
+
+    def _score_on_click(self, language: gr.Radio, of_student: list[Any], scoring: dict[str, Any]) -> None:
+        self.button.click(
+            self.score,
+            [self.table, self.essay, self.student, language, self.turn],
+            [self.summary, self.download, self.scored, self.opened, self.notes, *of_student, self.reports_file],
+            js=ASKED,
+            api_name="score_class",
+            trigger_mode="multiple",  # else a click is ignored until the one before is answered
+            **scoring,
+        )
+        self.summary.change(None, self.summary, self.summary, js=arrived("summary"))
 
     def _for_programs(self, language: gr.Radio) -> None:
         """Add the endpoints of the API, whose names and values stay the same when the page changes."""

@@ -203,9 +203,13 @@ def test_nothing_is_guessed(adopt: Look, case: str) -> None:
         ({"delimiter": ";;"}, "--delimiter is ';;'; it must be one character"),
         ({"encoding": "utf-9"}, "--encoding is 'utf-9', which Python does not know"),
         ({"sheet": "Notas"}, "a.csv is not a workbook and has no sheets; leave --sheet out"),
+        ({"encoding": "utf-16"}, "a.csv is not utf-16 text (UTF-16 stream does not start with BOM); --encoding names"),
+        ({"scale": float("nan")}, "--scale is nan; it must be the highest score that the file can hold"),
+        ({"scale": float("inf")}, "--scale is inf; it must be"),
+        ({"scale": 0.0}, "--scale is 0; it must be"),
     ],
 )
-def test_an_option_that_means_nothing_is_told(adopt: Look, asked: dict[str, str], says: str) -> None:
+def test_an_option_that_means_nothing_is_told(adopt: Look, asked: dict[str, Any], says: str) -> None:
     with pytest.raises(UserError) as error:
         adopt(text(table(texto=ESSAYS, nota=SCORES)), **asked)
     assert says in str(error.value)

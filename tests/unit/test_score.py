@@ -5,10 +5,13 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -136,6 +139,13 @@ def test_json_lines_keep_their_values_and_become_columns_where_they_must(command
     assert json.loads(table["nested"][0]) == {"a": [1, None]}
     assert table["big"][0] == str(2**70)
     assert Path("o.csv").read_text(encoding="utf-8").splitlines()[1].startswith('uma,1,"{""a"": [1, null]}",1,')
+
+
+def test_dates_and_decimal_numbers_of_parquet_are_written_as_they_are(command: Command) -> None:
+    carried = {"dia": [date(2024, 5, 1)], "peso": [Decimal("7.50")], "lista": [[1, 2]]}
+    pq.write_table(pa.table({"essay": ["uma"], **carried}), "a.parquet")
+    assert command("a.parquet", "--out", "o.csv")[0] == 0
+    assert pd.read_csv("o.csv", dtype=str).loc[0, ["dia", "peso", "lista"]].tolist() == ["2024-05-01", "7.50", "[1, 2]"]
 
 
 def test_a_column_of_json_has_one_type_in_the_whole_file(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
