@@ -64,6 +64,12 @@ class Answer:
     pending: bool = False
 
 
+def _defect(error: Exception) -> str:
+    """Print the traceback of the exception that is being handled, to find its cause; return what the page can say."""
+    traceback.print_exc()
+    return f"{type(error).__name__}: {error}"
+
+
 class Service:
     """A model that is loaded in the background, and its provenance.
 
@@ -107,8 +113,7 @@ class Service:
         except UserError as error:
             self.failure = str(error)
         except Exception as error:  # a thread dies silently, and the page would seem to load for ever
-            traceback.print_exc()
-            self.failure = f"{type(error).__name__}: {error}"
+            self.failure = _defect(error)
         if self.failure:
             print(f"the page has no model: {self.failure}", file=sys.stderr, flush=True)
         self._done.set()
@@ -126,9 +131,8 @@ class Service:
             self.confusion = pd.read_csv(io.StringIO(revision.text(CONFUSION)))
         except UserError as error:
             self.unknown = str(error)
-        except Exception as error:  # a defect, which is no reason to serve no model
-            traceback.print_exc()
-            self.unknown = f"{type(error).__name__}: {error}"
+        except Exception as error:  # the scores do not depend on it, and the page says that it does not know
+            self.unknown = _defect(error)
 
     @property
     def state(self) -> str:

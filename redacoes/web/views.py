@@ -29,6 +29,8 @@ def statement(service: Service, language: Language) -> list[str]:
     lines = [f"<p>{escape(say('statement', language, error=error))}</p>"]
     if service.run and service.run["data"]["from"] == "stage sample":
         lines.append(f'<p class="warning">{escape(say("synthetic", language))}</p>')
+    if service.unknown and not service.run:  # it may be the model of synthetic essays
+        lines.append(f'<p class="warning">{escape(say("unknown", language, reason=service.unknown))}</p>')
     return lines
 
 

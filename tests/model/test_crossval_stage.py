@@ -47,7 +47,8 @@ def written() -> list[bytes]:
     return [Path(output).read_bytes() for output in OUTPUTS]
 
 
-def stop_after_the_first_fold(monkeypatch: pytest.MonkeyPatch) -> None:
+def stop_after_the_first_fold(stage: Any, params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the stage, which is stopped in the second fold."""
     from redacoes.learning import crossval
 
     grade, done = crossval.grade, []
@@ -58,7 +59,10 @@ def stop_after_the_first_fold(monkeypatch: pytest.MonkeyPatch) -> None:
         done.append(True)
         return grade(*arguments)
 
-    monkeypatch.setattr(crossval, "grade", stops)
+    with monkeypatch.context() as patch:
+        patch.setattr(crossval, "grade", stops)
+        with pytest.raises(RuntimeError, match="stopped"):
+            stage.main(params)
 
 
 def test_by_group_each_essay_is_graded_once_by_what_has_not_seen_its_group(stage: Any) -> None:
@@ -97,10 +101,7 @@ def test_a_stopped_run_goes_on_with_the_next_fold_to_the_same_bytes(
     undisturbed = written()
     named = undisturbed[1].decode().splitlines()[0].split(",")[-2:]
     assert named == (["text", "hybrid"] if family else ["surface", "hybrid"])  # as metrics/baseline.json names them
-    with monkeypatch.context() as patch:
-        stop_after_the_first_fold(patch)
-        with pytest.raises(RuntimeError, match="stopped"):
-            stage.main(params)
+    stop_after_the_first_fold(stage, params, monkeypatch)
     assert written() == undisturbed  # what stood there still does
     capsys.readouterr()
     stage.main(params)
@@ -115,10 +116,7 @@ def test_a_stopped_run_goes_on_with_the_next_fold_to_the_same_bytes(
 def test_other_parameters_do_not_go_on_from_a_stopped_run(
     stage: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with monkeypatch.context() as patch:
-        stop_after_the_first_fold(patch)
-        with pytest.raises(RuntimeError, match="stopped"):
-            stage.main(settings())
+    stop_after_the_first_fold(stage, settings(), monkeypatch)
     stage.main(settings(crossval={"folds": 2, "seed": 1}))
     assert "fold 1 of 2" in capsys.readouterr().err
 
@@ -127,10 +125,7 @@ def test_other_parameters_do_not_go_on_from_a_stopped_run(
 def test_a_stopped_run_does_not_go_on_where_lines_have_moved(
     stage: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with monkeypatch.context() as patch:
-        stop_after_the_first_fold(patch)
-        with pytest.raises(RuntimeError, match="stopped"):
-            stage.main(settings())
+    stop_after_the_first_fold(stage, settings(), monkeypatch)
     header, rest = Path("br.csv").read_text(encoding="utf-8").split("\n", 1)
     Path("br.csv").write_text(f"{header}\n\n{rest}", encoding="utf-8")
     stage.main(settings())

@@ -220,3 +220,4 @@ def test_a_fault_in_telling_what_made_a_model_does_not_keep_it_from_scoring(
     assert (service.state, service.run, service.unknown) == ("ready", None, "KeyError: 'outs'")
     assert "Traceback" in capsys.readouterr().err  # it is a defect, and is to be found
     assert "KeyError" in model_view.model(service, "en")
+    assert "No more is known of this model: KeyError" in views.heading(service, "en")  # nor that it is of real essays
