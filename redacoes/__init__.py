@@ -4,6 +4,8 @@ These settings must come before TensorFlow or a Hugging Face library is imported
 package.
 """
 
+import atexit
+import gc
 import os
 from importlib import import_module
 from typing import Any
@@ -18,6 +20,7 @@ os.environ["TRANSFORMERS_NO_ADVISORY_WARNINGS"] = "1"
 os.environ["TRANSFORMERS_VERBOSITY"] = "error"
 os.environ["USE_TORCH"] = "0"  # the result must not depend on whether torch is installed
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # hide notices, show warnings
+atexit.register(gc.freeze)  # else Python searches all imported modules for garbage as it ends, for up to a second
 
 
 def __getattr__(name: str) -> Any:

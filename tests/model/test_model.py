@@ -1,5 +1,6 @@
 """The classifier: what is saved is what was trained, and the pieces of training."""
 
+import gc
 import json
 from collections.abc import Callable
 from functools import cache
@@ -53,6 +54,10 @@ def part(folder: Path) -> Dataset:
     ids = tokenizer(TEXTS)["input_ids"]
     values = {"row": list(range(40)), "input_ids": [i[: 5 + n % 9] for n, i in enumerate(ids)], "labels": [n % 3 for n in range(40)]}  # fmt: skip
     return Dataset.from_dict(values, features=features)
+
+
+def test_garbage_is_collected_after_the_import(model) -> None:
+    assert gc.isenabled()
 
 
 @pytest.mark.parametrize("architecture", ["distilbert", "bert"])
