@@ -1,5 +1,6 @@
 """Settings of the tests, and the fixtures that more than one tier uses. What a test calls is in `tests.support`."""
 
+import gc
 import os
 import shutil
 import signal
@@ -49,7 +50,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
             path = PurePath(nodeid.partition("::")[0])
             if path.name in INDEPENDENT:
                 return nodeid
-            return "model" if path.parent.name == "model" else path.name
+            return "model" if path.parent.name == "model" else str(path)
 
     return Scheduling(config, log)
 
@@ -92,6 +93,7 @@ def tensorflow() -> None:
 
     model.configure(threads=2, seed=1)
     tf.config.list_logical_devices()  # from here on they stay: a Scorer would set them to what it wants
+    gc.freeze()  # what was imported is not searched for garbage each time that a graph is traced
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ at its start (PYTHONHASHSEED, LC_ALL) are the server's. A test about these, or a
 """
 
 import atexit
+import gc
 import json
 import os
 import shutil
@@ -62,6 +63,7 @@ def _serve() -> None:
     from dvc.cli.parser import get_main_parser
 
     get_main_parser()
+    gc.freeze()
     stages = _stage_server()
     for line in sys.stdin:
         asked = json.loads(line)
@@ -75,6 +77,7 @@ def _serve() -> None:
         for name in modules:  # saves the next command these imports, most of its time
             with suppress(Exception):  # some modules can only be imported by their package
                 import_module(name)
+        gc.freeze()  # else each command copies the memory of these modules as it searches them for garbage
 
 
 def _stage_server() -> dict[str, str]:

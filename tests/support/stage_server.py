@@ -6,6 +6,7 @@ its own process, with the clone's code, folder, environment and output. `tests/s
 outputs equal those of a real `dvc repro` byte for byte. A test about a process starts `dvc` itself.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -62,6 +63,8 @@ def _import() -> None:
     for name in list(sys.modules):
         if name.split(".")[0] in ("redacoes", "stages"):
             del sys.modules[name]  # the stage imports the clone's
+    gc.collect()
+    gc.freeze()  # else each stage copies the memory of all these modules as it searches them for garbage
 
 
 def _watch(connection: socket.socket, descriptors: list[int], module: str, folder: str, environment: Any) -> None:
