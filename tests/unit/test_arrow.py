@@ -83,3 +83,13 @@ def test_a_missing_or_damaged_folder_is_named(tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[:100])
     with pytest.raises(UserError, match=r"arrow cannot be read .* `redacoes verify` tells what is damaged"):
         arrow.load(tmp_path / "folder")
+
+
+def test_a_file_that_was_cut_between_two_batches_is_found(tmp_path: Path) -> None:
+    """For Arrow it is a stream that has yet to end, and all that is there can be read."""
+    save([("uma redação", [1], 0)], [0], tmp_path / "folder")
+    file = next((tmp_path / "folder" / "test").glob("*.arrow"))
+    file.write_bytes(file.read_bytes().removesuffix(arrow.END))
+    assert len(arrow.datasets.Dataset.from_file(str(file))) == 1
+    with pytest.raises(UserError, match="it is cut short"):
+        arrow.load(tmp_path / "folder")

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import redacoes
@@ -28,6 +29,14 @@ def test_what_cannot_be_scored_is_named_by_its_place(scorer: Scorer) -> None:
             scorer.score(["um texto", text])
     with pytest.raises(TypeError, match=r"score\(\[text\]\)"):  # else each letter would be an essay
         scorer.score("um texto")
+
+
+def test_scores_are_in_the_order_of_the_essays_whatever_their_lengths(scorer: Scorer) -> None:
+    """Which are those of the batches: the longest essays are computed first."""
+    essays = [" ".join(essay.split()[: 1 + place % 30]) for place, essay in enumerate(ESSAYS)]
+    alone = pd.concat([scorer.score([essay]) for essay in essays], ignore_index=True)
+    assert alone["tokens"].nunique() > 10
+    pd.testing.assert_frame_equal(scorer.score(essays), alone, rtol=0, atol=1e-5)
 
 
 def test_the_range_leaves_out_five_percent_on_either_side(scorer: Scorer) -> None:
