@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from datasets import ClassLabel, Features, List, Value
+from datasets import ClassLabel, Dataset, Features, List, Value
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -90,6 +90,6 @@ def test_a_file_that_was_cut_between_two_batches_is_found(tmp_path: Path) -> Non
     save([("uma redação", [1], 0)], [0], tmp_path / "folder")
     file = next((tmp_path / "folder" / "test").glob("*.arrow"))
     file.write_bytes(file.read_bytes().removesuffix(arrow.END))
-    assert len(arrow.datasets.Dataset.from_file(str(file))) == 1
+    assert len(Dataset.from_file(str(file))) == 1
     with pytest.raises(UserError, match="it is cut short"):
         arrow.load(tmp_path / "folder")

@@ -32,7 +32,7 @@ def test_what_cannot_be_scored_is_named_by_its_place(scorer: Scorer) -> None:
 
 
 def test_scores_are_in_the_order_of_the_essays_whatever_their_lengths(scorer: Scorer) -> None:
-    """Which are those of the batches: the longest essays are computed first."""
+    """Batches have another order: the longest essays are computed first."""
     essays = [" ".join(essay.split()[: 1 + place % 30]) for place, essay in enumerate(ESSAYS)]
     alone = pd.concat([scorer.score([essay]) for essay in essays], ignore_index=True)
     assert alone["tokens"].nunique() > 10
