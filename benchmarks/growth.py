@@ -36,8 +36,19 @@ ESSAYS = (1_000, 10_000, 100_000)
 SEED = 7
 LOOK = 0.05  # seconds
 MB = 2**20
-CHANGES: dict[str, dict[str, Any]] = {  # of params.yaml
-    "checkpoint": {"num_layers": 1, "hidden_size": 64, "num_heads": 2, "intermediate_size": 128},
+CHANGES: dict[str, dict[str, Any]] = {  # of the parameters: the synthetic essays instead of a user's, a small encoder
+    "data": {
+        "csv": "data/sample.csv",
+        "essay_column": "essay",
+        "score_column": "score",
+        "group_column": None,
+        "score_scale": 10,
+        "max_score": 10,
+        "delimiter": ",",
+        "encoding": "utf-8",
+    },
+    "split": {"strategy": "shuffled"},
+    "checkpoint": {"source": "scratch", "num_layers": 1, "hidden_size": 64, "num_heads": 2, "intermediate_size": 128},
     "tokenize": {"max_length": 64},
     "train": {"epochs": 1, "frozen_layers": 0, "probe": False},
 }
@@ -125,11 +136,11 @@ def bare() -> None:
             tokenizer.encode_batch(batch["essay"])
 
 
-def laid_out(folder: Path, count: int, base: Path | None) -> None:
+def laid_out(folder: Path, count: int, base: Path | None, parameters: Path) -> None:
     """Write parameters and synthetic essays into a new folder, and copy `base`, the tokenizer and configuration."""
     (folder / "data").mkdir(parents=True)
     yaml = YAML(pure=True)
-    params = yaml.load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    params = yaml.load(parameters.read_text(encoding="utf-8"))
     for section, values in CHANGES.items():
         params[section].update(values)
     yaml.dump(params, folder / "params.yaml")
@@ -141,13 +152,15 @@ def laid_out(folder: Path, count: int, base: Path | None) -> None:
         shutil.copytree(base, folder / "models/base")
 
 
-def measured(folder: Path, sizes: Sequence[int], stages: Sequence[str]) -> Iterator[tuple[str, int, Usage]]:
+def measured(
+    folder: Path, sizes: Sequence[int], stages: Sequence[str], parameters: Path
+) -> Iterator[tuple[str, int, Usage]]:
     """Yield stage, essays and what it took, by size, in the order in which they run."""
     base: Path | None = None
     for count in sizes:
         place = folder / str(count)
         if not place.exists():
-            laid_out(place, count, base)
+            laid_out(place, count, base, parameters)
         for name in stages:
             yield name, count, used(STAGES[name], place)
             if name == "prepare" and not (place / "models/base").exists():
@@ -177,13 +190,17 @@ def main() -> None:
     parser.add_argument("--essays", type=int, nargs="+", default=ESSAYS, help="sizes, ascending (1000 10000 100000)")
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES), help="(all)")
     parser.add_argument("--folder", type=Path, help="where to work, also after an earlier call (temporary)")
+    parser.add_argument(
+        "--params", type=Path, default=ROOT / "params.yaml", help="what is not in CHANGES (params.yaml)"
+    )
     options = parser.parse_args()
     print(f"{os.cpu_count()} processors; load before: {os.getloadavg()[0]:.1f}; synthetic essays")
     print("| stage | essays | seconds | of processor | ms/essay | times | peak | times | own | times |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     with tempfile.TemporaryDirectory() as room:
         last: dict[str, tuple[int, Usage, float | None]] = {}
-        for name, count, found in measured(options.folder or Path(room), options.essays, options.stages):
+        folder = options.folder or Path(room)
+        for name, count, found in measured(folder, options.essays, options.stages, options.params):
             smaller = last.get(name)
             each = row(name, count, found, smaller and smaller[:2], smaller and smaller[2])
             last[name] = count, found, each
