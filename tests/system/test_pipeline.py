@@ -70,6 +70,7 @@ def test_nothing_but_the_declared_outputs_is_written(origin: Folder) -> None:
         assert [path.name for path in (origin.path.parent / name).rglob("*") if path.is_file()] == there_before
 
 
+@pytest.mark.slow
 def test_stages_that_fork_as_most_tests_run_them_give_the_bytes_of_processes(make_pulled: CloneOf) -> None:
     clone = make_pulled("garfos")
     assert len(ran(clone.dvc("repro", "--force"))) > 8
