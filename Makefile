@@ -48,8 +48,8 @@ test-unit: install  ## those of `make test` that need neither TensorFlow nor ano
 test-system: install  ## the others of `make test`: TensorFlow, the real dvc, servers, a browser
 	python -m pytest $(WORKERS) tests/model tests/system
 
-test-slow: install  ## what takes long: kills, full disks, other environments, load
-	@echo "slow system tests: kills, full disks, other environments, load"
+test-slow: install  ## what takes long: kills, full disks, clusters, other environments, load
+	@echo "slow system tests: kills, full disks, clusters, other environments, load"
 	python -m pytest $(WORKERS) -m slow
 
 check: lint test-unit repro test-system test-slow  ## all that CI runs, the quick part first

@@ -73,6 +73,7 @@ def reachable(processes: list[psutil.Process]) -> set[tuple[int, int]]:
     return found
 
 
+@pytest.mark.slow
 def test_two_workers_train_as_one_does_and_only_for_this_machine(make: Callable[..., Clone]) -> None:
     two = make("dois", **WITHOUT_DROPOUT, **{"train.workers": "2"})
     with running(two, *STAGE) as process:
