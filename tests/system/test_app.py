@@ -355,7 +355,7 @@ def test_no_result_stays_beneath_what_it_is_not_of(
             opened.wait_for_function("name => document.querySelector(name).innerText.trim() === ''", arg=element)
 
         opened.fill("#essay textarea", text)
-        opened.click("#score")
+        answered(opened, lambda: opened.click("#score"))
         opened.get_by_text(f"Nota estimada: {predicted}").wait_for()
         opened.fill("#essay textarea", other)
         gone("#result")
@@ -366,10 +366,10 @@ def test_no_result_stays_beneath_what_it_is_not_of(
         while not held:
             opened.wait_for_timeout(50)
         opened.fill("#essay textarea", f"{other} E mais.")
-        held[0].continue_()
+        answered(opened, held[0].continue_)
+        gone("#result")
         opened.fill("#essay textarea", text)
-        with opened.expect_response("**/queue/data*"):
-            opened.click("#score")
+        opened.click("#score")
         opened.wait_for_selector("#result .essay")
         assert f"Nota estimada: {predicted}" in opened.inner_text("#result")
 
