@@ -25,10 +25,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
-from ruamel.yaml import YAML
-
+from redacoes import parameters_file
 from redacoes.essays import synthetic
 
 ROOT = Path(__file__).parents[1]
@@ -36,21 +34,25 @@ ESSAYS = (1_000, 10_000, 100_000)
 SEED = 7
 LOOK = 0.05  # seconds
 MB = 2**20
-CHANGES: dict[str, dict[str, Any]] = {  # of the parameters: the synthetic essays instead of a user's, a small encoder
-    "data": {
-        "csv": "data/sample.csv",
-        "essay_column": "essay",
-        "score_column": "score",
-        "group_column": None,
-        "score_scale": 10,
-        "max_score": 10,
-        "delimiter": ",",
-        "encoding": "utf-8",
-    },
-    "split": {"strategy": "shuffled"},
-    "checkpoint": {"source": "scratch", "num_layers": 1, "hidden_size": 64, "num_heads": 2, "intermediate_size": 128},
-    "tokenize": {"max_length": 64},
-    "train": {"epochs": 1, "frozen_layers": 0, "probe": False},
+CHANGES = {  # of the parameters: the synthetic essays instead of a user's, and a small encoder
+    "data.csv": "data/sample.csv",
+    "data.essay_column": "essay",
+    "data.score_column": "score",
+    "data.group_column": "",
+    "data.score_scale": "10",
+    "data.max_score": "10",
+    "data.delimiter": "','",
+    "data.encoding": "utf-8",
+    "split.strategy": "shuffled",
+    "checkpoint.source": "scratch",
+    "checkpoint.num_layers": "1",
+    "checkpoint.hidden_size": "64",
+    "checkpoint.num_heads": "2",
+    "checkpoint.intermediate_size": "128",
+    "tokenize.max_length": "64",
+    "train.epochs": "1",
+    "train.frozen_layers": "0",
+    "train.probe": "false",
 }
 PASS = "from benchmarks.growth import frozen_pass; frozen_pass()"
 BARE = "from benchmarks.growth import bare; bare()"
@@ -139,11 +141,7 @@ def bare() -> None:
 def laid_out(folder: Path, count: int, base: Path | None, parameters: Path) -> None:
     """Write parameters and synthetic essays into a new folder, and copy `base`, the tokenizer and configuration."""
     (folder / "data").mkdir(parents=True)
-    yaml = YAML(pure=True)
-    params = yaml.load(parameters.read_text(encoding="utf-8"))
-    for section, values in CHANGES.items():
-        params[section].update(values)
-    yaml.dump(params, folder / "params.yaml")
+    parameters_file.edit(Path(shutil.copy(parameters, folder / "params.yaml")), CHANGES)
     with (folder / "data/sample.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, ["essay", "score", "theme"])
         writer.writeheader()

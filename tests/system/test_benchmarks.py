@@ -24,7 +24,7 @@ def test_the_stages_before_training_are_run_and_told_of_at_each_size(tmp_path: P
     command = [sys.executable, "-m", "benchmarks.growth", "--essays", "60", "120", "--folder", str(tmp_path)]
     command += ["--params", str(PARAMS_FILE)]
     done = subprocess.run(
-        [*command, "--stages", "prepare", "bare", "baseline"],
+        [*command, "--stages", "prepare", "tokenize", "bare", "baseline"],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -32,6 +32,6 @@ def test_the_stages_before_training_are_run_and_told_of_at_each_size(tmp_path: P
         check=True,
     )
     rows = [line.split(" | ")[:2] for line in done.stdout.splitlines()[3:]]
-    wanted = ["prepare", "bare", "baseline"]
+    wanted = ["prepare", "tokenize", "bare", "baseline"]
     assert rows == [[f"| {name}", count] for count in ("60", "120") for name in wanted]
     assert (tmp_path / "120/metrics/baseline.json").is_file()
