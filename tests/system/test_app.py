@@ -201,6 +201,16 @@ def answered(opened: Any, ask: Callable[[], object]) -> None:
     drawn(opened)
 
 
+def held(opened: Any, ask: Callable[[], object]) -> Any:
+    """Do what asks the server for something, and return the route of that request, which `continue_` lets go."""
+    routes: list[Any] = []
+    opened.route("**/queue/join*", lambda route: routes.append(route), times=1)
+    ask()
+    while not routes:
+        opened.wait_for_timeout(50)
+    return routes[0]
+
+
 def settled(opened: Any) -> None:
     """Wait until no colour fades and nothing moves any more, but for what moves for ever."""
     drawn(opened)
@@ -281,15 +291,11 @@ def test_the_score_is_there_before_the_effects(browser: Any, page: Page, known: 
 def test_an_answer_is_dropped_under_another_text(browser: Any, page: Page) -> None:
     """Though the text was changed before the server had confirmed the click."""
     with tab(browser, page) as opened:
-        held: list[Any] = []
         opened.fill("#essay textarea", "A educação é um direito.")
-        opened.route("**/queue/join*", lambda route: held.append(route), times=1)
-        opened.click("#score")
-        while not held:
-            opened.wait_for_timeout(50)
+        click = held(opened, lambda: opened.click("#score"))
         opened.fill("#essay textarea", "O trânsito cresce.")
         opened.wait_for_function("window.turns.result === 2")
-        answered(opened, held[0].continue_)
+        answered(opened, click.continue_)
         opened.wait_for_function("document.querySelector('#result').innerText.trim() === ''")
         opened.click("#score")
         opened.wait_for_selector("#result .essay")
@@ -328,17 +334,13 @@ def test_html_in_an_essay_is_text(browser: Any, page: Page) -> None:
 
 def test_an_answer_outlasts_a_language_that_was_chosen_before(browser: Any, page: Page) -> None:
     with tab(browser, page, "en-US") as opened:
-        held: list[Any] = []
-        opened.route("**/queue/join*", lambda route: held.append(route), times=1)
-        # of the two tabs that are asked, the other one: Gradio loses a click at the moment at which a stream ends
-        answered(opened, opened.get_by_label("Português").click)
+        # of the two tabs that are asked, one answers: Gradio loses a click at the moment at which a stream ends
+        other = held(opened, lambda: answered(opened, opened.get_by_label("Português").click))
         opened.get_by_role("button", name="Corrigir").wait_for()
-        while not held:
-            opened.wait_for_timeout(50)
         opened.fill("#essay textarea", "A educação é um direito.")
         opened.click("#score")
         opened.wait_for_selector("#result .essay")
-        answered(opened, held[0].continue_)
+        answered(opened, other.continue_)
         assert opened.query_selector("#result .essay")
 
 
@@ -360,13 +362,10 @@ def test_no_result_stays_beneath_what_it_is_not_of(
         opened.fill("#essay textarea", other)
         gone("#result")
 
-        held: list[Any] = []  # the text changes while it is being scored
-        opened.route("**/queue/join*", lambda route: held.append(route), times=1)
-        opened.click("#score")
-        while not held:
-            opened.wait_for_timeout(50)
+        # the text changes while it is being scored
+        click = held(opened, lambda: opened.click("#score"))
         opened.fill("#essay textarea", f"{other} E mais.")
-        answered(opened, held[0].continue_)
+        answered(opened, click.continue_)
         gone("#result")
         opened.fill("#essay textarea", text)
         opened.click("#score")
@@ -390,17 +389,14 @@ def test_no_result_stays_beneath_what_it_is_not_of(
         opened.click("#score-many")
         opened.wait_for_selector("#summary .bars")
         opened.wait_for_selector("#download a")
-        held.clear()  # the column changes while the file is being scored by another one
-        opened.route("**/queue/join*", lambda route: held.append(route), times=1)
-        opened.click("#score-many")
-        while not held:
-            opened.wait_for_timeout(50)
+        # the column changes while the file is being scored by another one
+        click = held(opened, lambda: opened.click("#score-many"))
         opened.get_by_label("Coluna do texto").fill("texto")
         opened.keyboard.press("Enter")
         opened.locator("#summary .bars").wait_for(state="detached")
         opened.click("#score-many")
         opened.locator("#summary").get_by_text("Não há coluna 'texto'").wait_for()
-        answered(opened, held[0].continue_)  # the later of the two on the server, and yet not the later click
+        answered(opened, click.continue_)  # the later of the two on the server, and yet not the later click
         opened.locator("#summary .bars").wait_for(state="detached")
         assert not opened.locator("#download a").first.is_visible()
 

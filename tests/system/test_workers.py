@@ -109,7 +109,7 @@ def test_a_lost_cluster_is_said_and_a_killed_worker_replaced_for_the_same_bytes(
     with running(broken, *STAGE) as process:
         begun(broken)
         for child in started(process.pid):
-            if child.name() in ("gcs_server", "raylet"):
+            if child.name() in cluster.SERVERS:
                 child.kill()
         assert process.wait(SECONDS) == 1
     said = printed(broken)
